@@ -1,0 +1,76 @@
+# Every target makes and uses .venv by itself. Needed on the machine: make, and Python >= 3.11 with venv and pip.
+# `make help` lists the targets.
+
+PORT ?= 9116
+SCENARIO ?=
+SEED ?=
+PYTEST_ARGS ?=
+UPGRADE ?=
+PYTHON ?=
+
+SHELL := /bin/sh
+BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header $(UPGRADE) pyproject.toml
+CODE := exporter tests
+
+.PHONY: help run test lint format tools bench docs lock venv clean
+.DEFAULT_GOAL := help
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: venv  ## a simulated AWS and the exporter against it, on PORT=9116; also SEED= and SCENARIO=
+	$(BIN)/storage-exporter demo --port $(PORT) $(if $(SEED),--seed $(SEED)) $(if $(SCENARIO),--scenario $(SCENARIO))
+
+# The tests use Debian's prometheus, promtool, alertmanager and amtool. Without them a developer's run skips those tests
+# and says so; under CI=true that is an error.
+test: lint  ## lint, then every test, with branch coverage; PYTEST_ARGS='-k word' for some
+	@tools/debian_tools.sh || test -z "$$CI"
+	$(BIN)/python -m pytest --cov $(PYTEST_ARGS)
+
+lint: venv  ## ruff, formatting, mypy --strict, the floors of the architecture
+	$(BIN)/ruff check --quiet .
+	$(BIN)/ruff format --check --quiet . || { echo "Not formatted: 'make format' does it." >&2; exit 1; }
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+format: venv  ## apply the formatter and ruff's safe fixes
+	$(BIN)/ruff check --quiet --fix-only .
+	$(BIN)/ruff format .
+
+tools:  ## fetch prometheus, promtool, alertmanager and amtool into .tools/ (Debian packages, no root)
+	tools/debian_tools.sh
+
+bench: venv  ## run the benchmarks in tests/bench
+	@if [ -f tests/bench/__main__.py ]; then $(BIN)/python -m tests.bench; \
+	else echo "There is no benchmark yet: tests/bench/__main__.py would be the runner."; fi
+
+docs: venv  ## write exporter/METRICS.md anew from the tables in the code
+	$(BIN)/storage-exporter metrics --markdown > .METRICS.md.new || { rm -f .METRICS.md.new; exit 1; }
+	mv .METRICS.md.new exporter/METRICS.md
+
+# The pins that are there stay unless pyproject.toml asks for others. The development lock is held to the runtime lock,
+# so the tests run what is shipped. The locks name no index: where packages come from is the machine's own setting.
+lock: venv  ## resolve both locks; UPGRADE=--upgrade for the newest versions, UPGRADE='-P name' for one
+	$(COMPILE) --output-file requirements.lock
+	$(COMPILE) --group dev --constraints requirements.lock --output-file requirements-dev.lock
+
+clean:  ## remove .venv, .tools and every cache
+	rm -rf .venv .tools build dist htmlcov .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+venv: .venv/.project  ## only make the environment
+
+# One environment for everything: `make run` takes the development set too, which saves a second environment.
+# An environment whose interpreter went away is made anew; a changed lock is installed over what is there.
+.venv/.locked: requirements-dev.lock
+	@if ! $(BIN)/python -c '' 2>/dev/null; then \
+	  python=$$(tools/find_python.sh $(PYTHON)) && echo "Making .venv with $$python" && rm -rf .venv && "$$python" -m venv .venv; fi
+	@echo "Installing requirements-dev.lock"
+	@$(INSTALL) --require-hashes -r requirements-dev.lock
+	@touch $@
+
+.venv/.project: .venv/.locked pyproject.toml
+	@$(INSTALL) --no-deps --no-build-isolation -e .
+	@touch $@

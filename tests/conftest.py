@@ -1,0 +1,59 @@
+"""What holds for every test: nothing of the machine leaks in, nothing leaves it, and in CI chance is repeatable."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import hypothesis
+import pytest
+
+from tests.guard import Guard
+
+# Beside AWS_*: what botocore, aiohttp, a kubeconfig reader or rich would take from whoever runs the tests.
+LEAKS = frozenset(
+    {
+        *("ALL_PROXY", "FTP_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "BOTO_CONFIG"),
+        *("KUBECONFIG", "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"),
+        *("NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "TTY_COMPATIBLE", "TTY_INTERACTIVE"),
+        *("COLUMNS", "LINES"),
+    }
+)
+
+_CI = os.environ.get("CI") == "true"
+_guard = Guard()
+_guard.install()
+
+# `pytest --hypothesis-profile=thorough` looks further; the usual run is short, and in CI the same every time.
+hypothesis.settings.register_profile("usual", deadline=None, max_examples=50, derandomize=_CI, print_blob=True)
+hypothesis.settings.register_profile("thorough", deadline=None, max_examples=2000, print_blob=True)
+hypothesis.settings.load_profile("usual")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Move tests marked `last` behind all others; among themselves both keep their order."""
+    items.sort(key=lambda item: item.get_closest_marker("last") is not None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _clean_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Take AWS, proxy, cluster and terminal settings out of the environment, before another fixture starts a server."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith("AWS_") or name.upper() in LEAKS:
+                patch.delenv(name)
+        patch.setenv("HOME", str(home))
+        patch.setenv("AWS_CONFIG_FILE", str(home / "no-aws-config"))
+        patch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(home / "no-aws-credentials"))
+        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        yield
+
+
+@pytest.fixture(autouse=True)
+def network_guard() -> Iterator[Guard]:
+    """Fail a test during which anything but loopback was asked for, also when the code under test outlived that."""
+    yield _guard
+    refused = _guard.take()
+    if refused:
+        pytest.fail("\n".join(refused))

@@ -1,0 +1,86 @@
+"""Keeps the test run off the network: in this process only loopback may be connected to or looked up.
+
+Python announces every connect, datagram and name lookup as an audit event, whichever library asks, and a hook that
+raises stops the call before a packet leaves. A refused call is also noted, since code that survives errors (ours is
+made to) would hide it from the test. Programs that a test starts are outside of this process and not covered.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import sys
+from collections.abc import Callable, Mapping
+
+_INTERNET = (socket.AF_INET, socket.AF_INET6)
+
+
+class NetworkRefusedError(RuntimeError):
+    """A test tried to leave the machine. Not an OSError: it must not look like a network that failed."""
+
+
+class Guard:
+    """Refuses what is not loopback and remembers it in `refused`, one line each, until `take` hands them over."""
+
+    def __init__(self) -> None:
+        self.refused: list[str] = []
+
+    def install(self) -> None:
+        """Watch from now on. An audit hook cannot be taken out again, so once per process."""
+        checks: Mapping[str, Callable[..., None]] = {
+            "socket.connect": self._address,
+            "socket.sendto": self._address,
+            "socket.sendmsg": self._address,
+            "socket.getaddrinfo": self._name,
+            "socket.gethostbyname": self._name,
+            "socket.gethostbyaddr": self._name,
+        }
+
+        def hook(event: str, args: tuple[object, ...]) -> None:
+            check = checks.get(event)
+            if check is not None:
+                check(event, *args)
+
+        sys.addaudithook(hook)
+
+    def take(self) -> list[str]:
+        """Return what was refused since the last call, and forget it."""
+        taken, self.refused[:] = list(self.refused), []
+        return taken
+
+    def _address(self, event: str, sock: socket.socket, address: object = None, *_: object) -> None:
+        if sock.family in _INTERNET and isinstance(address, tuple) and not is_loopback(address[0]):
+            self._refuse(event, f"{address[0]}:{address[1]}")
+
+    def _name(self, event: str, host: object, *_: object) -> None:
+        if not (is_loopback(host) or _is_here(host)):
+            self._refuse(event, str(host))
+
+    def _refuse(self, event: str, target: str) -> None:
+        message = f"{event} to {target} was refused: tests talk to servers of their own on 127.0.0.1 only"
+        self.refused.append(message)
+        raise NetworkRefusedError(message)
+
+
+def is_loopback(host: object) -> bool:
+    """True for 127.0.0.0/8 (also mapped), ::1 (also with a zone) and `localhost`; all other names are elsewhere."""
+    text = _text(host)
+    if text == "localhost":
+        return True
+    try:
+        address = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return bool((mapped or address).is_loopback)
+
+
+def _is_here(host: object) -> bool:
+    """True for what a server binds to, which needs no packet: nothing, the wildcards, the machine's own name."""
+    return _text(host) in {"", "0.0.0.0", "::", socket.gethostname()}
+
+
+def _text(host: object) -> str:
+    if isinstance(host, bytes | bytearray):
+        return bytes(host).decode("ascii", "replace").lower()
+    return "" if host is None else str(host).lower()
