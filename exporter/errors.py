@@ -1,0 +1,100 @@
+"""
+The errors of the exporter, as one tree.
+
+Whether something is worth another attempt is a type, decided where the answer is read, never a search for words in
+a message. A message names the thing, what was tried and the next step; it never holds a secret. Pure.
+
+::
+
+    ExporterError
+     ├─ ConfigError             the configuration is wrong: every fault at once, exit code 2
+     ├─ CredentialsError        no usable credentials, or AWS refused the ones we have
+     └─ AwsError                an AWS API did not give what was asked
+         ├─ DeniedError         the caller may not do this: asking again changes nothing
+         ├─ RequestError        AWS calls the request wrong, or does not know the operation
+         └─ TransientError      worth another attempt within the deadline
+             ├─ ThrottledError  AWS asks for a slower pace
+             └─ DeadlineError   the time for the call or the pass is used up
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class ExporterError(Exception):
+    """The root: anything the exporter itself calls a failure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One mistake in a configuration: where (a dotted path, ``""`` for the whole file) and what to do about it."""
+
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}" if self.path else self.message
+
+
+class ConfigError(ExporterError):
+    """
+    A configuration that cannot be used; carries every fault found, in the order of the file.
+
+    Args:
+        source: the file's name as the user gave it, or a word such as ``"flags"``.
+
+        faults: at least one.
+    """
+
+    def __init__(self, source: str, faults: Sequence[Fault]) -> None:
+        self.source = source
+        self.faults = tuple(faults)
+        super().__init__("\n".join(f"{source}: {fault}" for fault in self.faults))
+
+
+class CredentialsError(ExporterError):
+    """No provider gave credentials, or a role of the chain could not be assumed."""
+
+
+class AwsError(ExporterError):
+    """
+    One AWS call that did not give what was asked.
+
+    Args:
+        service: the API's name as botocore spells it, such as ``ec2``.
+
+        operation: such as ``DescribeVolumes``.
+
+        code: AWS's error code, or our own word where there was no answer (``Timeout``, ``Connection``, ``Malformed``).
+
+        message: what AWS said, or what was seen.
+    """
+
+    def __init__(self, service: str, operation: str, code: str, message: str) -> None:
+        self.service = service
+        self.operation = operation
+        self.code = code
+        self.detail = message
+        super().__init__(f"{service}:{operation}: {code}: {message}")
+
+
+class DeniedError(AwsError):
+    """The caller may not do this. Never repeated within a pass; the next step is `storage-exporter policy`."""
+
+
+class RequestError(AwsError):
+    """AWS rejects the request itself, or does not know the operation. Never repeated within a pass."""
+
+
+class TransientError(AwsError):
+    """A fault that may be gone at the next attempt: 5xx, a cut connection, a body that cannot be read."""
+
+
+class ThrottledError(TransientError):
+    """AWS asks for a slower pace: wait, with jitter, before the next attempt."""
+
+
+class DeadlineError(TransientError):
+    """The call or the pass used up its time."""

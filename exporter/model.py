@@ -1,0 +1,342 @@
+"""
+The nouns of the program: what is said between its floors. Values only; frozen, slotted, no behaviour that needs
+anything but themselves. Pure.
+
+Instants are whole unix seconds and name the *end* of a period, durations are seconds, values are base units (bytes,
+seconds, ratios from 0 to 1) from `cloudwatch.convert` on.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal
+
+Fact = str | int | float | bool
+"""What discovery knows of a resource and rows select on."""
+
+Labels = tuple[str, ...]
+
+SCOPE_LABELS: Labels = ("account_id", "region")
+"""Every AWS series starts with these two."""
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One metric name with its help, type, unit (the name's ending, or ``""``) and label names."""
+
+    name: str
+    help: str
+    labels: Labels
+    type: Literal["gauge", "info"] = "gauge"
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One value of one series. *labels* in the family's order; *at* in unix seconds, or None for "now"."""
+
+    family: Family
+    labels: Labels
+    value: float
+    at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Whose AWS: the unit of credentials, quota and cost. *role_arn* is the last role of a chain, ``""`` for none."""
+
+    account_id: str
+    region: str
+    role_arn: str = ""
+
+
+class Fold(StrEnum):
+    """How the points of one pass become the one value that `/metrics` shows (design.md 6.2)."""
+
+    MEAN = "mean"
+    MAX = "max"
+    MIN = "min"
+    NEWEST = "newest"
+
+
+class Absent(StrEnum):
+    """What a period without a datapoint means: nothing is known, or zero while the resource lives."""
+
+    NOTHING = "nothing"
+    ZERO = "zero"
+
+
+class Tier(StrEnum):
+    """How much a row matters; a budget defers the last of these first, and the first never (design.md 6.3)."""
+
+    ESSENTIAL = "essential"
+    STANDARD = "standard"
+    ON_REQUEST = "on-request"
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceKind:
+    """
+    What CloudWatch publishes metrics for.
+
+    Args:
+        name: such as ``ebs-volume``.
+
+        service: the service module that discovers it, such as ``ebs``.
+
+        namespace: CloudWatch's, such as ``AWS/EBS``.
+
+        dimensions: (CloudWatch dimension, our label) in order; the exact set of the metric's identity. A label of
+            ``""`` is asked for and not shown: several resources may then make one series, the worst of them.
+
+        labels: the identity labels after account_id and region, in order; those that are no dimension are facts.
+    """
+
+    name: str
+    service: str
+    namespace: str
+    dimensions: tuple[tuple[str, str], ...]
+    labels: Labels
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One thing CloudWatch publishes for. *id*: the values of the kind's dimensions; *facts*: what rows select on."""
+
+    kind: ResourceKind
+    scope: Scope
+    id: Labels
+    facts: Mapping[str, Fact] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    def label_values(self) -> Labels:
+        """The values of account_id, region and the kind's labels, in that order."""
+        shown = {label: value for (_, label), value in zip(self.kind.dimensions, self.id, strict=True) if label}
+        rest = (shown[name] if name in shown else str(self.facts.get(name, "")) for name in self.kind.labels)
+        return (self.scope.account_id, self.scope.region, *rest)
+
+
+def always(_: Resource) -> bool:
+    """A row that exists for every resource of its kind."""
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class MetricRow:
+    """
+    One CloudWatch metric and statistic, and the family it becomes.
+
+    Args:
+        kind: which resources have it.
+
+        source: CloudWatch's metric name.
+
+        statistic: Sum, Average, Minimum, Maximum, SampleCount or a percentile such as ``p99``.
+
+        family: what it is called here; its labels are account_id, region and the kind's labels.
+
+        scale: factor from CloudWatch's unit to ours.
+
+        per_second: divide by the period's seconds.
+
+        fold: how one pass becomes one value at `/metrics`.
+
+        period: seconds; how finely AWS publishes.
+
+        delay: seconds after a period's end until CloudWatch can be believed to have it.
+
+        every: seconds between two questions.
+
+        absent: what a missing datapoint means.
+
+        applies: whether a resource can have it at all; where not, it is never asked.
+
+        covered_by: a free source that makes asking needless where the configuration says that it is scraped.
+
+        tier: how much it matters when money is short.
+    """
+
+    kind: ResourceKind
+    source: str
+    statistic: str
+    family: Family
+    tier: Tier
+    every: int
+    fold: Fold
+    scale: float = 1.0
+    per_second: bool = False
+    period: int = 60
+    delay: int = 120
+    absent: Absent = Absent.NOTHING
+    applies: Callable[[Resource], bool] = always
+    covered_by: str = ""
+
+    @property
+    def span(self) -> int:
+        """Seconds for which a value may be shown after its period's end: every + delay + 2 periods (design.md 6.2)."""
+        return self.every + self.delay + 2 * self.period
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Window:
+    """A stretch of time asked of CloudWatch: start inclusive, end exclusive, both multiples of the period."""
+
+    start: int
+    end: int
+    period: int
+
+    @property
+    def points(self) -> int:
+        """How many datapoints a query may have in it."""
+        return (self.end - self.start) // self.period
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Query:
+    """
+    One metric of one resource with every statistic asked of it: what CloudWatch bills as one (five statistics) metric.
+
+    Args:
+        resource: what it is about.
+
+        rows: one a statistic; all share source, period, delay and interval.
+
+        every: seconds between two questions, after pins and overrides.
+
+        slot: its place among the generation's queries.
+
+        series: the places of its rows' values among the generation's, one a row.
+
+        body: its members of ``MetricDataQueries`` as JSON without opening brace and id, one a row.
+    """
+
+    resource: Resource
+    rows: tuple[MetricRow, ...]
+    every: int
+    slot: int
+    series: tuple[int, ...]
+    body: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One GetMetricData request: at most 500 members and 100,800 datapoints, one window, one scope."""
+
+    scope: Scope
+    window: Window
+    queries: tuple[Query, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """
+    What CloudWatch said to one row of one query.
+
+    Args:
+        query: what was asked.
+
+        index: which of its rows.
+
+        starts: unix seconds at which the periods start, as CloudWatch stamps them, in the order received.
+
+        values: one a start, in CloudWatch's unit.
+
+        complete: False where CloudWatch said that there is more, or that it failed: what is here is a prefix.
+
+        code: the status of the answer (``Complete``, ``PartialData``, ``InternalError``, ``Forbidden``).
+    """
+
+    query: Query
+    index: int
+    starts: Sequence[float]
+    values: Sequence[float | str | None]
+    complete: bool
+    code: str = "Complete"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """
+    What one pass asks.
+
+    Args:
+        windows: the queries that are due, by the window each has to ask.
+
+        deferred: how many queries were due and are not asked, by (tier, reason).
+
+        billable: what CloudWatch will count for it, in metrics.
+
+        dollars: what it costs.
+    """
+
+    windows: Mapping[Window, Sequence[Query]]
+    deferred: Mapping[tuple[Tier, str], int]
+    billable: int
+    dollars: float
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """
+    What discovery knows now.
+
+    Args:
+        resources: everything CloudWatch may be asked about.
+
+        samples: facts that are series themselves.
+
+        counts: how many resources there are, by what they are called (``volume``, ``file-system``).
+
+        failures: operations that could not be read this time, with the reason; what they told before is still used
+            up to its age limit.
+    """
+
+    resources: tuple[Resource, ...]
+    samples: tuple[Sample, ...]
+    counts: Mapping[str, int] = field(default_factory=dict)
+    failures: Mapping[str, Exception] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Block:
+    """
+    One family's values from one job, in columns.
+
+    Args:
+        family: of all of them.
+
+        labels: rendered label sets, one a value; unique within the block.
+
+        values: NaN where there is none.
+
+        ends: unix seconds, the end of the newest period in each value; or one instant for all.
+
+        span: seconds after its end for which a value may be shown.
+    """
+
+    family: Family
+    labels: Sequence[bytes]
+    values: array[float]
+    ends: array[int] | int
+    span: int
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """
+    What exposition reads: blocks by family, in the order of the families' names, nothing in it outlived.
+
+    Args:
+        at: unix seconds at which it was taken.
+
+        families: every family with at least one value.
+
+        series: how many values there are.
+    """
+
+    at: float
+    families: tuple[tuple[Family, tuple[Block, ...]], ...]
+    series: int
