@@ -1,0 +1,391 @@
+"""
+The way to AWS for the floors above: one `Access` per region and identity, all of them on one `Runtime`.
+
+A call waits for its turn (`limits`), is made with the newest credentials (`session`), fails as one of our classes
+(`faults`), is repeated where that can help, counted each time, and over by its deadline whatever AWS does. Failures
+are raised, not logged: they are logged once, where they are handled. What to ask is for the floors above.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import ssl
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from botocore.exceptions import BotoCoreError
+
+from exporter.aws import metricdata
+from exporter.aws.attempts import Attempts, Call
+from exporter.aws.clients import Botocore, Clients, Endpoint, member
+from exporter.aws.faults import MALFORMED, NoAnswerError, brief, from_exception
+from exporter.aws.limits import GET_METRIC_DATA, Limits, LimitsConfig
+from exporter.aws.session import Frozen, Keeper, RoleLike, assume_params, assumed, find_credentials
+from exporter.aws.transport import Transport
+from exporter.aws.workers import Workers, run_apart
+from exporter.clock import Clock
+from exporter.errors import (
+    AwsError,
+    ConfigError,
+    CredentialsError,
+    DeniedError,
+    Fault,
+    RequestError,
+    TransientError,
+)
+from exporter.logs import log, logger
+from exporter.model import Scope
+from exporter.telemetry import Telemetry
+
+_logger = logger(__name__)
+
+
+class Runtime:
+    """
+    What all access to AWS shares: threads, connections, service models, limits. An async context manager.
+
+    Args:
+        environ: where the default region is looked for; everything else of AWS's variables and files is botocore's
+            to read.
+
+        limits_config: the configuration's `limits`.
+
+        telemetry: counts every call.
+
+        clock: for pace, deadlines and the life of credentials.
+
+        user_agent: what AWS's logs show of us.
+
+        jitter: numbers from 0 to 1.
+    """
+
+    def __init__(
+        self,
+        *,
+        environ: Mapping[str, str],
+        limits_config: LimitsConfig,
+        telemetry: Telemetry,
+        clock: Clock,
+        user_agent: str,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self.deadline = float(limits_config.deadline)
+        self.telemetry = telemetry
+        self.user_agent = user_agent
+        self.botocore = Botocore(user_agent)
+        self.workers = Workers(clock.monotonic)
+        self.attempts = Attempts(
+            deadline=self.deadline,
+            limits=Limits(limits_config, clock),
+            telemetry=telemetry,
+            clock=clock,
+            jitter=jitter,
+        )
+        self._clock = clock
+        self._jitter = jitter
+        self._environ = environ
+        self._transport: Transport | None = None
+        self._keepers: dict[tuple[object, ...], Keeper] = {}
+        self._accesses: dict[tuple[object, ...], Access] = {}
+
+    async def __aenter__(self) -> Self:
+        try:
+            verify = await asyncio.to_thread(self.botocore.verify)
+        except BotoCoreError as error:
+            raise CredentialsError(f"the AWS settings cannot be read: {brief(error)}") from error
+        self._transport = Transport(verify)
+        try:
+            await self._transport.open()
+        except (OSError, ssl.SSLError) as error:
+            fault = Fault("AWS_CA_BUNDLE", f"the certificates in {verify} cannot be read: {brief(error)}")
+            raise ConfigError("AWS settings", [fault]) from error
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for keeper in self._keepers.values():
+            await keeper.close()
+        await self.transport.close()
+        self.workers.close()
+
+    @property
+    def transport(self) -> Transport:
+        """The process's connections to AWS."""
+        if self._transport is None:
+            raise RuntimeError("use Runtime in `async with` only")
+        return self._transport
+
+    def open(self, region: str | None, roles: Sequence[RoleLike] = ()) -> Access:
+        """
+        The access to one region with one chain of roles; the same object for the same arguments.
+
+        Args:
+            region: None for the default: AWS_REGION, AWS_DEFAULT_REGION, the profile's.
+
+            roles: to assume, one after another; none for the credentials' own identity.
+
+        Raises:
+            ConfigError: where there is no default region.
+        """
+        region = region or self._default_region()
+        chain = tuple((role.arn, role.external_id or "", role.session_name) for role in roles)
+        access = self._accesses.get((region, *chain))
+        if access is None:
+            role_arn = chain[-1][0] if chain else ""
+            scope = Scope(role_arn.split(":")[4] if role_arn.count(":") >= 5 else "", region, role_arn)
+            access = Access(self, scope, self._keeper(region, roles, chain))
+            self._accesses[(region, *chain)] = access
+        return access
+
+    def _keeper(self, region: str, roles: Sequence[RoleLike], chain: tuple[tuple[str, str, str], ...]) -> Keeper:
+        # The first identity is the same everywhere; a role is assumed at the STS of the region it is for.
+        key: tuple[object, ...] = (region, *chain) if chain else ()
+        if key not in self._keepers:
+            if roles:
+                parent, role = self.open(region, roles[:-1]), roles[-1]
+                self._keepers[key] = self._new_keeper(lambda: parent.assume(role), role.arn)
+            else:
+                self._keepers[key] = self._new_keeper(
+                    lambda: run_apart(lambda: find_credentials(lambda: self.botocore.session(region))),
+                    "the default chain",
+                )
+        return self._keepers[key]
+
+    def _new_keeper(self, fetch: Callable[[], Awaitable[Frozen]], name: str) -> Keeper:
+        return Keeper(fetch, name=name, clock=self._clock, jitter=self._jitter)
+
+    def _default_region(self) -> str:
+        try:
+            region = self.botocore.default_region(self._environ)
+        except BotoCoreError as error:
+            raise CredentialsError(f"the AWS settings cannot be read: {brief(error)}") from error
+        if not region:
+            message = (
+                "no region: set scopes[].regions in the configuration, AWS_REGION (or AWS_DEFAULT_REGION), "
+                "or `region` in the AWS profile"
+            )
+            raise ConfigError("AWS settings", [Fault("scopes", message)])
+        return region
+
+
+class Access:
+    """
+    AWS as one identity sees it in one region.
+
+    Args:
+        runtime: shared with all others.
+
+        scope: its account_id is ``""`` until `identify`, unless a role's ARN tells it.
+
+        keeper: of the credentials.
+    """
+
+    def __init__(self, runtime: Runtime, scope: Scope, keeper: Keeper) -> None:
+        self.scope = scope
+        self._runtime = runtime
+        self._keeper = keeper
+        self._clients = Clients(runtime.botocore, scope.region, keeper, runtime.transport)
+        self._arn = ""
+        self._identifying = asyncio.Lock()
+        self._endpoint: Endpoint | None = None
+        keeper.watch(self)
+
+    async def identify(self) -> Scope:
+        """
+        Whose AWS this is, by sts:GetCallerIdentity (which needs no permission); asked once.
+
+        Raises:
+            CredentialsError: where there are no credentials, or AWS refuses them.
+
+            AwsError: where STS does not answer.
+        """
+        async with self._identifying:
+            if not self._arn:
+                answer = await self.call("sts", "GetCallerIdentity", {}, aws_service="sts")
+                account_id, arn = str(answer.get("Account", "")), str(answer.get("Arn", ""))
+                if not account_id or not arn:
+                    raise TransientError("sts", "GetCallerIdentity", MALFORMED, "the answer names no account")
+                self.scope = Scope(account_id, self.scope.region, self.scope.role_arn)
+                self._arn = arn
+                frozen = self._keeper.frozen
+                if frozen is not None:
+                    self.credentials_changed(frozen)
+                    message = f"AWS access as {arn}, credentials from {frozen.provider}"
+                    log(_logger, "info", "aws_identity", message, scope=self.scope, arn=arn, provider=frozen.provider)
+        return self.scope
+
+    async def call(
+        self,
+        service: str,
+        operation: str,
+        params: Mapping[str, Any],
+        *,
+        aws_service: str,
+        deadline: float | None = None,
+    ) -> dict[str, Any]:
+        """
+        The answer to one AWS call, as botocore gives it (timestamps are datetimes).
+
+        Args:
+            service: botocore's name of the API, such as ``ec2``.
+
+            operation: as AWS spells it, such as ``DescribeVolumes``.
+
+            params: as botocore takes them.
+
+            aws_service: our service module on whose behalf it is done.
+
+            deadline: seconds for it all, waiting and repetitions included; None for the configured.
+
+        Raises:
+            AwsError: DeniedError, RequestError at once; ThrottledError, DeadlineError, TransientError when the time for
+                repetitions is up.
+
+            CredentialsError: where there are no credentials, or AWS refuses them.
+        """
+
+        async def once(_credentials: Frozen, seconds: float) -> dict[str, Any]:
+            return await self._runtime.workers.run(
+                lambda attempt: self._clients.invoke(service, operation, params, attempt), seconds
+            )
+
+        return await self._make(once, Call(service, operation, service, aws_service), deadline)
+
+    async def read_all(
+        self,
+        service: str,
+        operation: str,
+        result_key: str,
+        params: Mapping[str, Any],
+        *,
+        aws_service: str,
+        page_size: int | None = None,
+    ) -> list[dict[str, Any]]:
+        """
+        The items of all pages, in AWS's order; each page is a `call` with a deadline of its own.
+
+        Args:
+            service: botocore's name of the API.
+
+            operation: as AWS spells it.
+
+            result_key: the member that holds the items; names with dots between, where it lies deeper.
+
+            params: as botocore takes them, apart from pages.
+
+            aws_service: on whose behalf.
+
+            page_size: items a page; None leaves it to AWS.
+
+        Raises:
+            AwsError, CredentialsError: as `call`; RequestError also where AWS gives the same page's token twice.
+        """
+        try:
+            paging = await self._runtime.workers.run(
+                lambda _: self._clients.paging(service, operation), self._runtime.deadline
+            )
+        except (BotoCoreError, AttributeError, NoAnswerError) as error:
+            raise from_exception(service, operation, error) from error
+        asked = dict(params)
+        if paging is not None and paging.limit and page_size is not None:
+            asked[paging.limit] = page_size
+        items: list[dict[str, Any]] = []
+        seen: set[str] = set()
+        while True:
+            page = await self.call(service, operation, asked, aws_service=aws_service)
+            items += member(page, result_key) or []
+            # An empty page with a token is not the last one: EC2 filters after it has cut its pages.
+            tokens = paging.next_tokens(page) if paging is not None else {}
+            if not tokens:
+                return items
+            if repr(tokens) in seen:
+                raise RequestError(service, operation, "RepeatedToken", f"page {len(seen) + 1} points to itself")
+            seen.add(repr(tokens))
+            asked |= tokens
+
+    async def get_metric_data(
+        self,
+        body_head: bytes,
+        start: int,
+        end: int,
+        *,
+        aws_service: str,
+        next_token: str | None = None,
+        deadline: float | None = None,
+    ) -> dict[str, Any]:
+        """
+        One page of one GetMetricData request: an object with a list ``MetricDataResults``; timestamps are numbers.
+
+        Args:
+            body_head: the request as a JSON object without its closing brace, and without times.
+
+            start: unix seconds, inclusive.
+
+            end: unix seconds, exclusive.
+
+            aws_service: on whose behalf.
+
+            next_token: of the page before.
+
+            deadline: seconds for it all, waiting and repetitions included; None for the configured.
+
+        Raises:
+            AwsError, CredentialsError: as `call`.
+        """
+        body = metricdata.body_of(body_head, start, end, next_token)
+
+        async def once(credentials: Frozen, seconds: float) -> dict[str, Any]:
+            if self._endpoint is None:
+                self._endpoint = await self._runtime.workers.run(
+                    lambda _: self._clients.endpoint(metricdata.SERVICE), seconds
+                )
+            endpoint, agent = self._endpoint, self._runtime.user_agent
+            headers = metricdata.signed_headers(endpoint, body, credentials, agent)
+            reply = await self._runtime.transport.send("POST", endpoint.url, headers, body, seconds)
+            return metricdata.answer_of(reply)
+
+        call = Call(metricdata.SERVICE, metricdata.OPERATION, GET_METRIC_DATA, aws_service)
+        return await self._make(once, call, deadline)
+
+    async def assume(self, role: RoleLike) -> Frozen:
+        """
+        Credentials of *role*, asked for with these.
+
+        Raises:
+            CredentialsError: where the role cannot be assumed.
+        """
+        try:
+            answer = await self.call("sts", "AssumeRole", assume_params(role), aws_service="sts")
+        except DeniedError as error:
+            # Under Pod Identity the session's tags go along, and then both actions are needed (chart.md 3.7).
+            raise CredentialsError(
+                f"role {role.arn} may not be assumed: {error.detail}; its trust policy must allow this identity "
+                "sts:AssumeRole and, from EKS Pod Identity, sts:TagSession, and so must the identity's own policy"
+            ) from error
+        except AwsError as error:
+            raise CredentialsError(f"role {role.arn} cannot be assumed: {error}") from error
+        frozen = self._keeper.frozen
+        return assumed(answer, role, frozen.provider if frozen is not None else "")
+
+    # ---- told by the keeper ----------------------------------------------------------------------------------------
+
+    def credentials_changed(self, frozen: Frozen) -> None:
+        """Show the new credentials' expiry and provider, once it is known whose they are."""
+        if self._arn:
+            self._runtime.telemetry.credentials(self.scope, frozen.expiry)
+            self._runtime.telemetry.identity(self.scope, self._arn, frozen.provider)
+
+    def credentials_failed(self, code: str) -> None:
+        """Count a failed refresh."""
+        self._runtime.telemetry.credentials_refresh_failed(self.scope, code)
+
+    # ---- how a call is made ----------------------------------------------------------------------------------------
+
+    async def _make(
+        self, once: Callable[[Frozen, float], Awaitable[dict[str, Any]]], call: Call, deadline: float | None
+    ) -> dict[str, Any]:
+        who = self._arn or self.scope.role_arn or "the default credentials"
+        return await self._runtime.attempts.make(once, call, self._keeper, self.scope, who, deadline)

@@ -1,0 +1,367 @@
+"""
+The estate of the mission: an EKS platform's nodes, volumes, snapshots and file systems in one account and region.
+
+Made of the rows in `tables`, and of what a platform gathers beside its claims. Pure: the same seed gives the same ids
+for ever.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from exporter.demo.nouns import (
+    GENESIS,
+    GIB,
+    AccessPoint,
+    Attachment,
+    Claim,
+    FastRestore,
+    FileLoad,
+    FileSystem,
+    Instance,
+    Load,
+    Modification,
+    MountTarget,
+    Replication,
+    Schedule,
+    Snapshot,
+    Tags,
+    Volume,
+    identifier,
+    uuid_of,
+)
+from exporter.demo.tables import (
+    ACCOUNT,
+    CLAIMS,
+    CLUSTER,
+    DAY,
+    INSTANCE_TYPES,
+    NODES,
+    OTHER_OWNER,
+    QUIET,
+    REGION,
+    SHARED_CLAIMS,
+    SMALL,
+)
+
+
+@dataclass(slots=True)
+class Estate:
+    """Everything in the account, by id. What has ended stays in the table: its own instants say so."""
+
+    instances: dict[str, Instance] = field(default_factory=dict)
+    volumes: dict[str, Volume] = field(default_factory=dict)
+    file_systems: dict[str, FileSystem] = field(default_factory=dict)
+    foreign_snapshots: list[Snapshot] = field(default_factory=list)
+    fast_restores: list[FastRestore] = field(default_factory=list)
+    repeated: tuple[str, ...] = ()
+
+    def copy(self) -> Estate:
+        """The same things in tables of their own, so that a scenario may change them."""
+        return Estate(
+            dict(self.instances),
+            dict(self.volumes),
+            dict(self.file_systems),
+            list(self.foreign_snapshots),
+            list(self.fast_restores),
+            self.repeated,
+        )
+
+
+def zone(letter: str) -> tuple[str, str]:
+    """The zone's name and its id, such as ``("ap-southeast-3a", "apse3-az1")``."""
+    return f"{REGION}{letter}", f"apse3-az{'abc'.index(letter) + 1}"
+
+
+def claim_tags(claim: Claim) -> Tags:
+    """The tags EBS CSI v1.42 sets on a volume (aws-ebs-csi-driver, docs/tagging.md and `--extra-create-metadata`)."""
+    return (
+        ("CSIVolumeName", claim.persistentvolume),
+        ("ebs.csi.aws.com/cluster", "true"),
+        ("kubernetes.io/created-for/pv/name", claim.persistentvolume),
+        ("kubernetes.io/created-for/pvc/name", claim.name),
+        ("kubernetes.io/created-for/pvc/namespace", claim.namespace),
+        (f"kubernetes.io/cluster/{CLUSTER}", "owned"),
+        ("KubernetesCluster", CLUSTER),
+        ("Name", f"{CLUSTER}-dynamic-{claim.persistentvolume}"),
+    )
+
+
+def mission(seed: int) -> Estate:
+    """The whole estate, with ids of *seed*."""
+    estate = Estate()
+    nodes = {item.name: item for item in _instances(seed)}
+    estate.instances = {item.instance_id: item for item in nodes.values()}
+    made = [*_root_volumes(seed, nodes), *_claim_volumes(seed, nodes), *_special_volumes(seed, nodes)]
+    estate.volumes = {item.volume_id: item for item in made}
+    estate.file_systems = {item.file_system_id: item for item in _file_systems(seed)}
+    estate.foreign_snapshots = [
+        Snapshot(
+            identifier("snap", seed, f"public-{number}"),
+            identifier("vol", seed, f"public-{number}"),
+            8,
+            OTHER_OWNER,
+            GENESIS - DAY * number,
+            "completed",
+            "100%",
+            GENESIS - DAY * number + 300,
+            encrypted=False,
+            full_size_bytes=3 * GIB,
+            description="Public image of somebody else",
+        )
+        for number in range(1, 4)
+    ]
+    image = identifier("snap", seed, "golden-image")
+    estate.fast_restores = [FastRestore(image, *zone("a"), "enabled", GENESIS + DAY, 10)]
+    return estate
+
+
+def attachment(node: Instance, number: int, since: float, *, root: bool = False) -> Attachment:
+    """The lasting attachment of a volume to *node*, as the *number*-th device."""
+    device = "/dev/xvda" if root else f"/dev/xvd{chr(ord('a') + number // 26 + 1)}{chr(ord('a') + number % 26)}"
+    return Attachment(node.instance_id, device, since, since + 12, delete_on_termination=root)
+
+
+def _instances(seed: int) -> list[Instance]:
+    made = []
+    for number, (name, type_name, letter, detailed) in enumerate(NODES):
+        tags = (
+            ("Name", f"{CLUSTER}-{name}"),
+            (f"kubernetes.io/cluster/{CLUSTER}", "owned"),
+            ("eks:cluster-name", CLUSTER),
+        )
+        made.append(
+            Instance(
+                identifier("i", seed, name),
+                name,
+                INSTANCE_TYPES[type_name],
+                *zone(letter),
+                f"10.20.{number}.11",
+                GENESIS + 3600.0 * number,
+                detailed=detailed,
+                tags=tags,
+            )
+        )
+    return made
+
+
+def _root_volumes(seed: int, nodes: dict[str, Instance]) -> list[Volume]:
+    made = []
+    for node in nodes.values():
+        tags = (("Name", f"{CLUSTER}-{node.name}-root"),) if node.name != "node-c1" else ()
+        made.append(
+            Volume(
+                identifier("vol", seed, f"root-{node.name}"),
+                f"root-{node.name}",
+                "gp3",
+                80,
+                3000,
+                125,
+                node.zone,
+                node.zone_id,
+                node.launched,
+                (attachment(node, 0, node.launched, root=True),),
+                tags,
+                snapshot_id=identifier("snap", seed, "golden-image"),
+                load=Load(4, 14, 16, 24, swing=0.3),
+            )
+        )
+    return made
+
+
+def _claim_volumes(seed: int, nodes: dict[str, Instance]) -> list[Volume]:
+    made = []
+    for number, (name, namespace, node_name, size, iops, throughput, load, tags) in enumerate(CLAIMS):
+        node = nodes[node_name]
+        claim = Claim(namespace, name, f"pvc-{uuid_of(seed, name)}", "gp3-sc")
+        born = GENESIS + 7 * DAY + 1711.0 * number
+        made.append(
+            Volume(
+                identifier("vol", seed, name),
+                name,
+                "gp3",
+                size,
+                iops,
+                throughput,
+                node.zone,
+                node.zone_id,
+                born,
+                (attachment(node, number, born + 9),),
+                claim_tags(claim) + tags,
+                claim=claim,
+                load=load,
+                snapshots=_schedule(name, number),
+                modification=_modification(name, size),
+            )
+        )
+    return made
+
+
+def _schedule(name: str, number: int) -> Schedule | None:
+    if name == "data-loki-ingester-0":  # its newest snapshot is always still pending
+        return Schedule(6 * 3600, 300, 6 * 3600, 4)
+    if name.startswith("data-postgres"):
+        return Schedule(3600, 120 + number * 60, 540, 6)
+    return Schedule(DAY, 19 * 3600 + number * 60, 900, 5) if name.startswith("data-") else None
+
+
+def _modification(name: str, size: int) -> Modification | None:
+    """Cassandra's volume grows and stands at 42 %; MySQL's grew in the first hour of the week."""
+    if name == "data-cassandra-0":
+        return Modification(
+            "optimizing",
+            42,
+            (("Size", size), ("Iops", 12000), ("VolumeType", "gp3"), ("Throughput", 500)),
+            (("Size", 400), ("Iops", 3000), ("VolumeType", "gp3"), ("Throughput", 125)),
+            3600.0,
+            DAY,
+        )
+    if name == "data-mysql-0":
+        return Modification(
+            "completed",
+            100,
+            (("Size", size), ("Iops", 3000), ("VolumeType", "gp3"), ("Throughput", 125)),
+            (("Size", 50), ("Iops", 150), ("VolumeType", "gp2")),
+            1800.0,
+            7 * DAY,
+            2700.0,
+        )
+    return None
+
+
+def _special_volumes(seed: int, nodes: dict[str, Instance]) -> list[Volume]:
+    """What a platform gathers beside its claims: other types, shared, detached, untagged, awkward."""
+    born = GENESIS + 3 * DAY
+
+    def one(name: str, kind: str, size: int, iops: int, hosts: tuple[str, ...], load: Load, tags: Tags = ()) -> Volume:
+        first = nodes[hosts[0]] if hosts else nodes["node-b1"]
+        return Volume(
+            identifier("vol", seed, name),
+            name,
+            kind,
+            size,
+            iops,
+            0,
+            first.zone,
+            first.zone_id,
+            born,
+            tuple(attachment(nodes[host], 60 + order, born + 60) for order, host in enumerate(hosts)),
+            tags,
+            multi_attach=len(hosts) > 1,
+            load=load,
+        )
+
+    orphan = one("orphan", "gp3", 300, 3000, (), QUIET, (("Name", "old-reporting"), ("owner", "nobody")))
+    return [
+        one("wiki", "gp2", 100, 300, ("node-b2",), Load(80, 140, 16, 16, swing=0.9), (("Name", "wiki"),)),
+        one("archive", "gp2", 1500, 4500, ("node-c1",), Load(30, 40, 64, 64), (("Name", "archive"),)),
+        one("backup-staging", "st1", 2048, 0, ("node-a2",), Load(8, 60, 512, 1024, 4.0, 6.0, 0.8), (("rpo", "24h"),)),
+        one("redo", "io2", 200, 8000, ("node-c1",), Load(900, 1500, 16, 8, 0.25, 0.3), (("team", "payments"),)),
+        one("quorum", "io2", 20, 1000, ("node-a1", "node-a2"), Load(20, 35, 4, 4, 0.25, 0.3), (("team", "platform"),)),
+        one("museum", "standard", 40, 0, ("node-b2",), Load(3, 5, 16, 16, 8.0, 12.0), ()),
+        replace(one("untagged", "gp3", 25, 3000, ("node-c1",), SMALL), throughput=125),
+        replace(orphan, throughput=125),
+    ]
+
+
+def _file_systems(seed: int) -> list[FileSystem]:
+    def targets(name: str, third: int, letters: str) -> tuple[MountTarget, ...]:
+        return tuple(
+            MountTarget(
+                identifier("fsmt", seed, name + letter),
+                *zone(letter),
+                identifier("subnet", seed, letter),
+                identifier("eni", seed, name + letter),
+                f"10.20.{third}.{50 + order}",
+            )
+            for order, letter in enumerate(letters)
+        )
+
+    shared = []
+    for number, (name, namespace, uid) in enumerate(SHARED_CLAIMS):
+        claim = Claim(namespace, name, f"pvc-{uuid_of(seed, 'efs-' + name)}", "efs-sc")
+        shared.append(
+            AccessPoint(
+                identifier("fsap", seed, name),
+                claim.persistentvolume,
+                f"/{claim.persistentvolume}",
+                uid,
+                uid,
+                (("efs.csi.aws.com/cluster", "true"),),
+                claim=claim,
+                created=GENESIS + 9 * DAY + number * 600.0,
+            )
+        )
+    key = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/{uuid_of(seed, 'efs-key')}"
+    return [
+        FileSystem(
+            identifier("fs", seed, "eks_production"),
+            "eks_production",
+            "eks-production-efs",
+            GENESIS + DAY,
+            "generalPurpose",
+            "bursting",
+            encrypted=True,
+            standard=210 * GIB,
+            infrequent=95 * GIB,
+            growth=GIB // 4,
+            load=FileLoad(7.1e6, 8.3e6, 260.0, 9, 0.6),
+            mount_targets=targets("eks_production", 10, "abc"),
+            access_points=tuple(shared),
+            lifecycle=(("TransitionToIA", "AFTER_30_DAYS"),),
+            backup="ENABLED",
+            replication=Replication(identifier("fs", seed, "eks_production-replica"), "ap-southeast-1"),
+            tags=(("Name", "eks_production"), ("team", "platform"), ("data-classification", "confidential")),
+            kms_key_id=key,
+        ),
+        FileSystem(
+            identifier("fs", seed, "media"),
+            "media",
+            "media-efs",
+            GENESIS + 2 * DAY,
+            "generalPurpose",
+            "elastic",
+            encrypted=True,
+            standard=1300 * GIB,
+            infrequent=2600 * GIB,
+            archive=900 * GIB,
+            growth=2 * GIB,
+            load=FileLoad(38.0e6, 9.0e6, 120.0, 4, 0.8),
+            mount_targets=targets("media", 11, "abc"),
+            access_points=(
+                AccessPoint(
+                    identifier("fsap", seed, "media"),
+                    "media-console",
+                    "/media",
+                    1000,
+                    1000,
+                    (("Name", "media"),),
+                    name="media",
+                ),
+            ),
+            lifecycle=(
+                ("TransitionToIA", "AFTER_30_DAYS"),
+                ("TransitionToArchive", "AFTER_90_DAYS"),
+                ("TransitionToPrimaryStorageClass", "AFTER_1_ACCESS"),
+            ),
+            tags=(("Name", "media"), ("team", "web")),
+            kms_key_id=key,
+        ),
+        FileSystem(
+            identifier("fs", seed, "scratch"),
+            "scratch",
+            "scratch-efs",
+            GENESIS + 4 * DAY,
+            "maxIO",
+            "provisioned",
+            encrypted=False,
+            standard=60 * GIB,
+            load=FileLoad(1.1e6, 0.8e6, 30.0, 1, 0.9, idle_share=0.35),
+            provisioned_mibps=64.0,
+            zone=zone("a")[0],
+            zone_id=zone("a")[1],
+            mount_targets=targets("scratch", 12, "a"),
+            backup="DISABLED",
+            tags=(("Name", "scratch"),),
+        ),
+    ]

@@ -1,0 +1,145 @@
+"""
+The named troubles the demo can be put into, as changes of the estate's lives and of its curves.
+
+Each is a function of (start, estate): what is seen at an instant depends on that instant alone. Pure.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+from exporter.demo.curves import Effects
+from exporter.demo.estate import Estate, attachment
+from exporter.demo.nouns import NEVER, FileSystem, Instance, Load, Volume
+
+STALL_SECONDS = 480
+
+SCENARIOS: dict[str, str] = {
+    "quiet": "an ordinary day: office-hours rhythm, nothing broken",
+    "efs-credits": "eks_production spends its burst credits in about four hours, then falls to its baseline throughput",
+    "ebs-throttle": "the volume of data-postgres-0 runs at its IOPS limit: exceeded checks, latency up",
+    "ebs-stall": "the volume of data-postgres-0 completes no I/O for eight minutes; its status is impaired",
+    "ebs-degraded": "the volume of data-postgres-0 is slower than it should be for an hour; its status is a warning",
+    "stuck-attachment": "the volume of data-mongodb-0 leaves node-a1 and stays `attaching` on node-a2",
+    "node-loss": "node-a1 goes; its volumes detach and come up on node-a2 six minutes later",
+    "late-cloudwatch": "CloudWatch publishes 30 minutes late",
+    "volume-lifecycle": "a volume appears after 1 minute, attaches, detaches after 30 and is deleted after 45",
+}
+"""Name and one line for people, by name."""
+
+LATE_SECONDS = 1800.0
+
+
+def apply(name: str, start: float, estate: Estate, identify: Callable[[str], str]) -> tuple[Estate, Effects]:
+    """
+    The estate and the effects on the curves once a scenario runs.
+
+    Args:
+        name: of `SCENARIOS`.
+
+        start: unix seconds.
+
+        estate: is not changed.
+
+        identify: a volume name to a volume id that is always the same.
+
+    Raises:
+        ValueError: there is no such scenario.
+    """
+    if name not in SCENARIOS:
+        msg = f"no scenario {name!r}; there are: {', '.join(SCENARIOS)}"
+        raise ValueError(msg)
+    changed = estate.copy()
+    postgres = _volume(changed, "data-postgres-0")
+    effects = Effects()
+    if name == "efs-credits":
+        effects = Effects(drained={item.file_system_id: start for item in _bursting(changed)})
+    elif name == "ebs-throttle" and postgres:
+        effects = Effects(throttled={postgres.volume_id: (start, math.inf)})
+    elif name == "ebs-stall" and postgres:
+        effects = Effects(stalled={postgres.volume_id: (start, start + STALL_SECONDS)})
+    elif name == "ebs-degraded" and postgres:
+        effects = Effects(degraded={postgres.volume_id: (start, start + 3600)})
+    elif name == "late-cloudwatch":
+        effects = Effects(late_from=start)
+    elif name == "stuck-attachment":
+        _stick(changed, start)
+    elif name == "node-loss":
+        _lose_node(changed, start)
+    elif name == "volume-lifecycle":
+        _live_and_die(changed, start, identify)
+    return changed, effects
+
+
+def _bursting(estate: Estate) -> list[FileSystem]:
+    return [item for item in estate.file_systems.values() if item.throughput_mode == "bursting"]
+
+
+def _volume(estate: Estate, name: str) -> Volume | None:
+    return next((item for item in estate.volumes.values() if item.name == name), None)
+
+
+def _node(estate: Estate, name: str) -> Instance | None:
+    return next((item for item in estate.instances.values() if item.name == name), None)
+
+
+def leave(volume: Volume, at: float, takes: float, instance_id: str | None = None) -> Volume:
+    """The volume with its attachments (to *instance_id*, or all) given up at *at*, gone *takes* seconds later."""
+    ended = tuple(
+        replace(item, detaching=min(item.detaching, at), until=min(item.until, at + takes))
+        if item.until > at and (instance_id is None or item.instance_id == instance_id)
+        else item
+        for item in volume.attachments
+    )
+    return replace(volume, attachments=ended)
+
+
+def _stick(estate: Estate, start: float) -> None:
+    volume, target = _volume(estate, "data-mongodb-0"), _node(estate, "node-a2")
+    if volume and target:
+        left = leave(volume, start, 30)
+        stuck = replace(attachment(target, 40, start + 60), attached=NEVER)
+        estate.volumes[volume.volume_id] = replace(left, attachments=(*left.attachments, stuck))
+
+
+def _lose_node(estate: Estate, start: float) -> None:
+    lost, target = _node(estate, "node-a1"), _node(estate, "node-a2")
+    if not lost or not target:
+        return
+    estate.instances[lost.instance_id] = replace(lost, stopping=start, terminated=start + 90)
+    for number, volume in enumerate(list(estate.volumes.values())):
+        if not any(item.instance_id == lost.instance_id and item.until > start for item in volume.attachments):
+            continue
+        left = leave(volume, start + 60, 240, lost.instance_id)
+        if volume.name.startswith("root-"):
+            left = replace(leave(volume, start + 60, 30), deleting=start + 90, deleted=start + 120)
+        elif not volume.multi_attach:
+            moved = attachment(target, 40 + number, start + 360)
+            left = replace(left, attachments=(*left.attachments, moved))
+        estate.volumes[volume.volume_id] = left
+
+
+def _live_and_die(estate: Estate, start: float, identify: Callable[[str], str]) -> None:
+    node = _node(estate, "node-b1")
+    if not node:
+        return
+    volume = Volume(
+        identify("data-batch-0"),
+        "data-batch-0",
+        "gp3",
+        50,
+        3000,
+        125,
+        node.zone,
+        node.zone_id,
+        start + 60,
+        (attachment(node, 50, start + 90),),
+        (("Name", "data-batch-0"), ("team", "data")),
+        load=Load(40, 60),
+        ready=start + 70,
+        deleting=start + 2670,
+        deleted=start + 2700,
+    )
+    estate.volumes[volume.volume_id] = leave(volume, start + 1800, 20)

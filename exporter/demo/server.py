@@ -1,0 +1,317 @@
+"""
+The simulated AWS on one loopback port, and its control pages under ``/_demo/``.
+
+It verifies the signature of every request, finds the service by the credential's scope, applies the fault rules and
+lets the service's dialect answer. What is true is the world's; what is written down about each call is here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from types import TracebackType
+from typing import Any, Self
+
+from aiohttp import web
+
+from exporter.demo import cloudwatch, ec2, efs, sts
+from exporter.demo.control import ControlPages
+from exporter.demo.faults import ERRORS, Fault, Faults, tweaks
+from exporter.demo.metric_queries import MetricDataRequest
+from exporter.demo.sigv4 import Key, SignatureError, verify
+from exporter.demo.wire import CLOUDWATCH, EC2, EFS, SERVICES, STS, Reply, Request, WireError, refusal, render_error
+from exporter.demo.world import World
+
+ACCESS_KEY_ID = "AKIAIOSFODNN7EXAMPLE"
+SECRET_ACCESS_KEY = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"  # noqa: S105  the example pair of AWS's own documentation
+KEPT_CALLS = 20_000
+_MALFORMED = b"\x00<html>this is {not} the answer"
+_STS_VERSION, _CLOUDWATCH_VERSION = "2011-06-15", "2010-08-01"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """
+    One request that was answered, or not.
+
+    `status` is 0 when no answer was begun; `error` is AWS's code or ``""``; `queries` and `billed` count GetMetricData
+    queries and the metrics AWS would bill; `faults` are the kinds that hit it; `at` is real, `instant` the world's time
+    (unix seconds). `request` is the GetMetricData request as it was understood.
+    """
+
+    service: str
+    operation: str
+    status: int
+    user_agent: str
+    access_key_id: str
+    at: float
+    instant: float
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    queries: int = 0
+    billed: int = 0
+    error: str = ""
+    faults: tuple[str, ...] = ()
+    request: MetricDataRequest | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The call as the control pages show it."""
+        return {
+            "service": self.service,
+            "operation": self.operation,
+            "status": self.status,
+            "error": self.error,
+            "user_agent": self.user_agent,
+            "queries": self.queries,
+            "billed": self.billed,
+            "faults": self.faults,
+            "at": self.at,
+            "instant": self.instant,
+        }
+
+
+class DemoServer:
+    """
+    The simulated AWS; use it as an async context manager.
+
+    Args:
+        world: what exists; the estate of the mission in real time when None.
+
+        host: address to listen on.
+
+        port: 0 for any free one.
+
+        keys: further credentials it knows, beside `access_key_id` and `secret_access_key`.
+
+        wall: real unix seconds, for signatures and sessions.
+    """
+
+    def __init__(
+        self,
+        world: World | None = None,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        keys: Sequence[Key] = (),
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self.world = world if world is not None else World()
+        self.faults = Faults()
+        self.access_key_id = ACCESS_KEY_ID
+        self.secret_access_key = SECRET_ACCESS_KEY
+        self.url = ""
+        self._worlds: dict[tuple[str, str], World] = {}
+        self._host, self._port, self._wall = host, port, wall
+        self._calls: deque[Call] = deque(maxlen=KEPT_CALLS)
+        self._runner: web.AppRunner | None = None
+        self._stopping = asyncio.Event()
+        arn = f"arn:aws:iam::{self.world.account_id}:user/demo"
+        own = Key(self.access_key_id, self.secret_access_key, self.world.account_id, arn)
+        self._keys = {key.access_key_id: key for key in (own, *keys)}
+        self.add_world(self.world)
+
+    # --- for those who use it --------------------------------------------------------------------------------------
+
+    def add_world(self, world: World) -> None:
+        """Serve another account or region as well; where there is none, an account is empty."""
+        self._worlds[world.account_id, world.region] = world
+
+    def add_key(self, key: Key) -> None:
+        """Know further credentials."""
+        self._keys[key.access_key_id] = key
+
+    @property
+    def calls(self) -> list[Call]:
+        """What was asked, oldest first."""
+        return list(self._calls)
+
+    def clear_calls(self) -> None:
+        """Forget what was asked."""
+        self._calls.clear()
+
+    def environment(self) -> dict[str, str]:
+        """The standard AWS variables that bring any client here."""
+        return {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_ACCESS_KEY_ID": self.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": self.secret_access_key,
+            "AWS_REGION": self.world.region,
+            "AWS_DEFAULT_REGION": self.world.region,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Listen; `url` says where."""
+        self._stopping = asyncio.Event()
+        app = web.Application(client_max_size=16 * 2**20)
+        ControlPages(self.world, self.faults, lambda: [call.as_dict() for call in self._calls]).add_to(app)
+        app.router.add_route("*", "/{path:.*}", self._answer)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5, handler_cancellation=True)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self._host, self._port)
+        await site.start()
+        host, port = self._runner.addresses[0][:2]
+        self.url = f"http://{host}:{port}"
+
+    async def stop(self) -> None:
+        """Stop listening; calls that hang are let go."""
+        self._stopping.set()
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    # --- one request -----------------------------------------------------------------------------------------------
+
+    async def _answer(self, incoming: web.Request) -> web.StreamResponse:
+        path, _, query = incoming.raw_path.partition("?")
+        headers: dict[str, str] = {}
+        for name, value in incoming.headers.items():
+            lower = name.lower()
+            headers[lower] = f"{headers[lower]},{value}" if lower in headers else value
+        request = Request(incoming.method, path, query, headers, await incoming.read())
+        call = Call(_guess(request), "", 0, headers.get("user-agent", ""), "", self._wall(), self.world.now())
+        rules: list[Fault] = []
+        try:
+            request, call = self._admit(request, call)
+            rules = self.faults.take(call.service, call.operation)
+            call = replace(call, faults=tuple(rule.kind for rule in rules))
+            await self._delay(rules)
+            reply, asked = self._reply(request, call, rules)
+            if asked is not None:
+                call = replace(call, queries=len(asked.queries), billed=asked.billed, request=asked)
+        except WireError as error:
+            call = replace(call, error=error.code)
+            reply = render_error(request, call.service, error)
+        except asyncio.CancelledError:  # the client left
+            self._calls.append(call)
+            raise
+        self._calls.append(replace(call, status=reply.status))
+        return await _send(incoming, reply, {rule.kind for rule in rules})
+
+    def _admit(self, request: Request, call: Call) -> tuple[Request, Call]:
+        """The request with its caller, once its signature holds."""
+        try:
+            scope, key = verify(request, self._keys, self._wall)
+        except SignatureError as error:
+            raise refusal(call.service, error.kind, why=error.why) from None
+        if scope.service != call.service:
+            why = f"Credential should be scoped to correct service: '{call.service}'."
+            raise refusal(call.service, "signature", why=why)
+        request = replace(request, service=scope.service, region=scope.region, account_id=key.account_id, arn=key.arn)
+        operation = _operation(request)
+        parameters = {} if "x-amz-target" in request.headers else request.parameters
+        return request, replace(call, operation=operation, access_key_id=key.access_key_id, parameters=parameters)
+
+    async def _delay(self, rules: list[Fault]) -> None:
+        """Wait as the rules say, or until the server stops; a client that leaves cancels it."""
+        for rule in rules:
+            if rule.kind in {"hang", "slow"}:
+                seconds = float(rule.options.get("seconds", 60 if rule.kind == "hang" else 1))
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._stopping.wait(), seconds)
+
+    def _reply(self, request: Request, call: Call, rules: list[Fault]) -> tuple[Reply, MetricDataRequest | None]:
+        for rule in rules:
+            if rule.kind == "error":
+                options = rule.options
+                raise WireError(
+                    options.get("code", "Unknown"), options.get("message", "A demo fault."), options.get("status", 400)
+                )
+            if rule.kind in ERRORS:
+                raise refusal(call.service, rule.kind, operation=call.operation, arn=request.arn)
+        world = self._world_of(request)
+        if any(rule.kind == "empty" for rule in rules):
+            world = World.empty(world.seed, world.now, account_id=world.account_id, region=world.region)
+        changes = tweaks(rules)
+        if call.service == EC2:
+            return ec2.handle(world, request, call.operation, changes), None
+        if call.service == EFS:
+            return efs.handle(world, request, call.operation, changes), None
+        if call.service == STS:
+            return sts.handle(self.world, request, call.operation, self._keys, self._wall), None
+        return cloudwatch.handle(world, request, call.operation, changes)
+
+    def _world_of(self, request: Request) -> World:
+        found = self._worlds.get((request.account_id, request.region))
+        if found is None:
+            found = World.empty(self.world.seed, self.world.now, account_id=request.account_id, region=request.region)
+            self._worlds[request.account_id, request.region] = found
+        return found
+
+
+async def _send(incoming: web.Request, reply: Reply, kinds: set[str]) -> web.StreamResponse:
+    body = reply.body
+    if "malformed" in kinds:
+        body = _MALFORMED
+    if "truncated" in kinds:
+        body = body[: len(body) // 2]
+    headers = {
+        "Content-Type": reply.content_type,
+        "x-amzn-RequestId": "59dbff89-35bd-4eac-99ed-be587ed5d825",
+        **reply.headers,
+    }
+    if "cut" in kinds:
+        headers["Content-Length"] = str(len(body))
+        stream = web.StreamResponse(status=reply.status, headers=headers)
+        await stream.prepare(incoming)
+        await stream.write(body[: len(body) // 2])
+        if incoming.transport is not None:
+            incoming.transport.close()
+        return stream
+    return web.Response(status=reply.status, headers=headers, body=body)
+
+
+def _guess(request: Request) -> str:
+    """The service a request is for, by its scope, else by its shape."""
+    credential = request.headers.get("authorization", "").partition("Credential=")[2].partition(",")[0].split("/")
+    if len(credential) == 5 and credential[3] in SERVICES:
+        return credential[3]
+    if request.path.startswith(efs.VERSION):
+        return EFS
+    if "x-amz-target" in request.headers:
+        return CLOUDWATCH
+    return {_STS_VERSION: STS, _CLOUDWATCH_VERSION: CLOUDWATCH}.get(request.parameters.get("Version", ""), EC2)
+
+
+def _operation(request: Request) -> str:
+    if request.service == EFS:
+        return efs.operation_of(request)
+    target = request.headers.get("x-amz-target", "")
+    return target.rpartition(".")[2] if target else request.parameters.get("Action", "")
+
+
+@contextmanager
+def run_in_thread(world: World | None = None, **options: Any) -> Iterator[DemoServer]:
+    """
+    A running server on a loop and thread of its own, for synchronous tests and for clients in other processes.
+
+    Args:
+        world: as for `DemoServer`.
+
+        options: further ones of `DemoServer`.
+    """
+    server = DemoServer(world, **options)
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="demo-server", daemon=True)
+    thread.start()
+    try:
+        asyncio.run_coroutine_threadsafe(server.start(), loop).result(30)
+        yield server
+    finally:
+        asyncio.run_coroutine_threadsafe(server.stop(), loop).result(30)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(30)
+        loop.close()

@@ -1,0 +1,128 @@
+"""
+The exporter's metrics about itself, as a table (design.md 6.1). Pure.
+
+`telemetry` makes the metrics from its rows and METRICS.md lists them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from exporter.model import SCOPE_LABELS
+from exporter.naming import unit_of
+
+
+@dataclass(frozen=True, slots=True)
+class SelfFamily:
+    """One metric about the exporter: as `model.Family`, and counters' names carry ``_total``."""
+
+    name: str
+    help: str
+    type: Literal["gauge", "counter", "info"]
+    labels: tuple[str, ...] = ()
+
+    @property
+    def unit(self) -> str:
+        """The unit the name ends in (before ``_total``), ``""`` for none."""
+        return unit_of(self.name.removesuffix("_total"))
+
+
+SERVICE = (*SCOPE_LABELS, "aws_service")
+JOB = (*SERVICE, "job_name")
+CALL = (*SERVICE, "operation")
+
+
+def _gauge(name: str, text: str, *labels: str) -> SelfFamily:
+    return SelfFamily(f"storage_exporter_{name}", text, "gauge", labels)
+
+
+def _counter(name: str, text: str, *labels: str) -> SelfFamily:
+    return SelfFamily(f"storage_exporter_{name}_total", text, "counter", labels)
+
+
+def _info(name: str, text: str, *labels: str) -> SelfFamily:
+    return SelfFamily(f"storage_exporter_{name}_info", text, "info", labels)
+
+
+BUILD = _info("build", "Version of the exporter and of the Python it runs on.", "version", "python_version")
+RELOAD_OK = _gauge("config_last_reload_successful", "Whether the last reading of the configuration succeeded.")
+RELOAD_AT = _gauge(
+    "config_last_reload_timestamp_seconds", "When the configuration now in force was read, in unix seconds."
+)
+JOB_OK = _gauge("job_success", "Whether the last pass of the job read everything it had to read.", *JOB)
+JOB_SECONDS = _gauge("job_duration_seconds", "How long the last pass of the job took.", *JOB)
+JOB_EVERY = _gauge("job_interval_seconds", "Seconds between two passes of the job, as configured.", *JOB)
+JOB_AT = _gauge(
+    "job_last_success_timestamp_seconds", "When the last pass that read everything ended, in unix seconds.", *JOB
+)
+JOB_MISSED = _counter("job_missed", "Passes that did not start because the one before still ran.", *JOB)
+NEWEST = _gauge(
+    "newest_datapoint_timestamp_seconds",
+    "End of the newest period that CloudWatch gave a datapoint for, in unix seconds.",
+    *SERVICE,
+)
+AGE_LIMIT = _gauge(
+    "data_age_limit_seconds", "The age from which on the newest datapoint means that something is wrong.", *SERVICE
+)
+RESOURCES = _gauge("resources", "Resources that discovery knows.", *SERVICE, "resource_type")
+DISCOVERY_OK = _gauge("discovery_success", "Whether the last call of the describing operation succeeded.", *CALL)
+DISCOVERY_AT = _gauge(
+    "discovery_last_success_timestamp_seconds", "When the describing operation last succeeded, in unix seconds.", *CALL
+)
+SERIES = _gauge("series", "Series in the last snapshot, without those about the exporter itself.")
+DROPPED = _counter(
+    "series_dropped",
+    "Series left out of a snapshot: of a label set that another series had first, over limits.max_series, or of a "
+    "family that exists with other labels.",
+    "reason",
+)
+REQUESTS = _counter("aws_requests", "Requests sent to an AWS API, each attempt counted.", *CALL)
+RETRIES = _counter("aws_retries", "Requests that repeated one that had failed.", *CALL)
+ERRORS = _counter("aws_errors", "Requests that failed, by AWS's error code or our word for none.", *CALL, "code")
+QUERIES = _counter("aws_queries", "Metric queries (metric and statistic of one resource) sent to CloudWatch.", *CALL)
+BILLABLE = _counter("aws_billable_metrics", "Metrics that CloudWatch bills for the requests sent.", *CALL)
+COST = _counter("aws_cost_dollars", "What the requests sent cost at the list price, in US dollars.", *CALL)
+RESULTS = _counter(
+    "aws_results",
+    "Metric queries answered: complete, empty, partial, internal_error, forbidden or malformed.",
+    *SERVICE,
+    "status",
+)
+PROJECTED = _gauge(
+    "aws_projected_dollars_per_month", "What the present plan costs in a month, in US dollars.", *SERVICE, "tier"
+)
+BUDGET = _gauge("aws_budget_dollars_per_month", "The configured budget, in US dollars; absent where none is set.")
+DEFERRED = _gauge("deferred_rows", "Queries that were due and were not asked.", *SERVICE, "tier", "reason")
+CREDENTIALS_UNTIL = _gauge(
+    "credentials_expiry_timestamp_seconds",
+    "When the credentials in use expire, in unix seconds; absent where they do not.",
+    *SCOPE_LABELS,
+)
+CREDENTIALS_FAILED = _counter(
+    "credentials_refresh_failures", "Times that fresh credentials could not be had.", *SCOPE_LABELS, "code"
+)
+IDENTITY = _info("identity", "Who AWS says we are, and which provider answered.", *SCOPE_LABELS, "arn", "provider")
+LEADER = _gauge("leader", "Whether this replica is the one that asks AWS.")
+LEASE = _counter("lease_transitions", "Times that this replica became or ceased to be the leader.")
+SENT = _counter("remote_write_samples", "Samples that the receiver accepted (push mode).")
+SEND_FAILED = _counter("remote_write_failures", "Requests to the receiver that failed (push mode).")
+SEND_DROPPED = _counter("remote_write_dropped", "Samples given up (push mode).", "reason")
+UNSENT = _gauge(
+    "remote_write_oldest_unsent_timestamp_seconds", "Stamp of the oldest sample not yet accepted (push mode)."
+)
+OUTBOX = _gauge("remote_write_outbox_bytes", "Bytes of finished requests waiting on disk (push mode).")
+
+# fmt: off
+SELF_FAMILIES: tuple[SelfFamily, ...] = (
+    BUILD, RELOAD_OK, RELOAD_AT,
+    JOB_OK, JOB_SECONDS, JOB_EVERY, JOB_AT, JOB_MISSED,
+    NEWEST, AGE_LIMIT, RESOURCES, DISCOVERY_OK, DISCOVERY_AT, SERIES, DROPPED,
+    REQUESTS, RETRIES, ERRORS, QUERIES, BILLABLE, COST, RESULTS,
+    PROJECTED, BUDGET, DEFERRED,
+    CREDENTIALS_UNTIL, CREDENTIALS_FAILED, IDENTITY,
+    LEADER, LEASE,
+    SENT, SEND_FAILED, SEND_DROPPED, UNSENT, OUTBOX,
+)
+# fmt: on
+"""Every family the exporter has about itself, by subject."""
