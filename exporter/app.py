@@ -1,0 +1,335 @@
+"""
+From a configuration to a running program: one task group, the order of start and stop, reload, health.
+
+Listening comes first, so that a probe and a scrape are answered while AWS is not; then one job a service and scope. A
+reload builds the new engine beside the one that runs, hands values over, and swaps: a bad file changes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import signal
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from typing import Self
+
+from exporter import __version__, logs
+from exporter.clock import Clock
+from exporter.config import Config, load
+from exporter.engine import Engine, Feed, Parts, engine
+from exporter.errors import ConfigError, ExporterError, Fault
+from exporter.exposition import Rendered, render
+from exporter.report import Report
+from exporter.scheduler import Scheduler
+from exporter.settings import faults_between, notices
+from exporter.store import Store
+from exporter.telemetry import Telemetry
+from exporter.web import Web
+
+_LOG = logs.logger(__name__)
+
+_RENDER_AT_LEAST = 15.0  # seconds between two looks at what is outlived
+_RENDER_AT_MOST = 0.25  # seconds in which several passes that end together make one snapshot
+
+
+def read_config(path: str | None, environ: Mapping[str, str]) -> Config:
+    """
+    The configuration of *path* (None: the defaults), checked against what this version can do.
+
+    Raises:
+        `ConfigError`: with every fault.
+    """
+    config = load(path, environ)
+    faults = faults_between(config)
+    if faults:
+        raise ConfigError(path or "defaults", faults)
+    return config
+
+
+class App:
+    """
+    The program.
+
+    Args:
+        config: in force at first, from `read_config`.
+
+        read: reads it again, for reloads; raises `ConfigError`.
+
+        source: where it comes from, for people.
+
+        environ: the environment, for the region.
+
+        clock: time.
+    """
+
+    def __init__(
+        self, config: Config, *, read: Callable[[], Config], source: str, environ: Mapping[str, str], clock: Clock
+    ) -> None:
+        self.config = config
+        self.telemetry = Telemetry(__version__, cluster=config.cluster)
+        self.store = Store(config.limits.max_series, self._dropped)
+        self.scheduler = Scheduler(self.telemetry, clock)
+        self._read = read
+        self._source = source
+        self._clock = clock
+        self._parts = Parts(environ, clock, self.store, self.telemetry)
+        self._drops = logs.Once(_LOG, 3600, clock.monotonic)
+        self._engine: Engine | None = None
+        self._page: Rendered | None = None
+        self._wanted: asyncio.Queue[tuple[Config, asyncio.Future[None]]] = asyncio.Queue()
+        self._reloading = asyncio.Lock()
+        self._latched = False
+
+    # ---- one pass and out ------------------------------------------------------------------------------------------
+
+    async def once(self, told: Callable[[str, Report], None] = lambda _name, _report: None) -> tuple[Feed, ...]:
+        """
+        One pass of everything, side by side.
+
+        Args:
+            told: called with the name and report of each feed as it ends.
+
+        Returns:
+            The feeds, each with its report; the values are in the store.
+        """
+
+        async def one(feed: Feed) -> None:
+            await self.scheduler.once(feed.job())
+            if feed.name in self.scheduler.errors and not feed.report.failures:
+                feed.report.failures["pass"] = self.scheduler.errors[feed.name]
+            told(feed.name, feed.report)
+
+        async with engine(self.config, self._parts) as built:
+            await asyncio.gather(*(one(feed) for feed in built.feeds))
+            return built.feeds
+
+    # ---- for good --------------------------------------------------------------------------------------------------
+
+    async def run(self, started: Callable[[str, int], None] = lambda _host, _port: None) -> None:
+        """
+        Serve until SIGTERM or SIGINT, or until cancelled; SIGHUP reloads.
+
+        Args:
+            started: called with the address once it is listening.
+
+        Raises:
+            `ConfigError`: where the web configuration file is bad, or no region is known. OSError: where the address is
+            taken.
+        """
+        sys.setswitchinterval(0.001)  # a thread that parses must not hold the loop for long (performance.md 3.4)
+        host, port = self.config.web.address()
+        web = Web(
+            host=host,
+            port=port,
+            config_file=self.config.web.config_file,
+            page=lambda: self._page,
+            telemetry=self.telemetry,
+            ready=self.ready,
+            healthy=self.healthy,
+            reload=self.reload,
+            landing=self._landing,
+        )
+        bound_host, bound_port = await web.start()
+        try:
+            logs.log(_LOG, "info", "listening", f"storage-exporter {__version__} listens on {bound_host}:{bound_port}")
+            started(bound_host, bound_port)
+            self.telemetry.config_reloaded(ok=True, at=self._clock.time())
+            self.telemetry.leader(leads=True)  # alone, until there is a Lease
+            stop = asyncio.Event()
+            with self._signals(stop):
+                async with asyncio.TaskGroup() as group:
+                    working = [group.create_task(self._work()), group.create_task(self._publish())]
+                    await stop.wait()
+                    logs.log(_LOG, "info", "stopping", "asked to stop: nothing more is asked of AWS")
+                    for task in working:
+                        task.cancel()
+        finally:
+            await web.stop()
+
+    async def reload(self) -> list[str]:
+        """
+        Read the configuration again and put it in force, or say every fault and change nothing.
+
+        Returns:
+            The faults; empty where the new configuration is in force.
+        """
+        async with self._reloading:
+            try:
+                config = self._read()
+                self._refuse_fixed(config)
+                done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+                self._wanted.put_nowait((config, done))
+                await done
+            except ExporterError as error:
+                self.telemetry.config_reloaded(ok=False, at=self._clock.time())
+                logs.log(_LOG, "error", "reload_failed", f"the configuration in force stays: {error}")
+                if isinstance(error, ConfigError):
+                    return [f"{error.source}: {fault}" for fault in error.faults]
+                return [str(error)]
+            self.telemetry.config_reloaded(ok=True, at=self._clock.time())
+            logs.log(_LOG, "info", "reloaded", "the new configuration is in force")
+            return []
+
+    def ready(self) -> tuple[bool, str]:
+        """Latched: once credentials worked and every job has made a pass, an outage does not take it back."""
+        if not self._latched:
+            feeds = self._engine.feeds if self._engine else None
+            if feeds is None:
+                return False, "starting"
+            waiting = [feed.name for feed in feeds if feed.name not in self.scheduler.finished]
+            if waiting:
+                return False, f"waiting for the first pass of {', '.join(waiting)}"
+            if feeds and not any(feed.collector for feed in feeds):
+                return False, "no scope has working credentials yet; the log says why"
+            self._latched = True
+        return True, "ready"
+
+    def healthy(self) -> tuple[bool, str]:
+        """Whether every job that should run does; that this is answered at all shows that the loop turns."""
+        feeds = self._engine.feeds if self._engine else ()
+        dead = [feed.name for feed in feeds if feed.name not in self.scheduler.living]
+        return (False, f"not running: {', '.join(dead)}") if dead else (True, "healthy")
+
+    # ---- working ---------------------------------------------------------------------------------------------------
+
+    async def _work(self) -> None:
+        """Run the engine in force, and put another in its place where a reload wants one."""
+        running = await _Running.build(self.config, self._parts)
+        try:
+            self._begin(running)
+            while True:
+                config, done = await self._wanted.get()
+                try:
+                    fresh = await _Running.build(config, self._parts)
+                except ExporterError as error:
+                    done.set_exception(error)
+                    continue
+                # From here on nothing can fail: what is asked stops, what is known is handed over, asking goes on.
+                await running.stop()
+                for name in fresh.take_over(running):
+                    self.scheduler.forget(name)
+                self.config = config
+                self._begin(fresh)
+                await running.close()
+                running = fresh
+                done.set_result(None)
+        finally:
+            await running.stop()
+            await running.close()
+
+    def _begin(self, running: _Running) -> None:
+        for notice in notices(running.engine.config):
+            logs.log(_LOG, "warning", "configuration", notice)
+        logs.configure(running.engine.config.log.format, running.engine.config.log.level)
+        self._engine = running.engine
+        running.start(self.scheduler)
+
+    async def _publish(self) -> None:
+        """Render a snapshot whenever the store changed, and now and then for what is outlived."""
+        version = -1
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_RENDER_AT_LEAST):
+                    version = await self.store.wait_changed(version)
+            snapshot = self.store.snapshot(self._clock.time())
+            self.telemetry.series(snapshot.series)
+            self._page = await render(snapshot)
+            await asyncio.sleep(_RENDER_AT_MOST)
+
+    def _refuse_fixed(self, config: Config) -> None:
+        """Raise `ConfigError` for changes that only a restart can make."""
+        fixed = (
+            ("web.listen", config.web.listen, self.config.web.listen),
+            ("web.config_file", config.web.config_file, self.config.web.config_file),
+            ("cluster", config.cluster, self.config.cluster),
+            ("limits.max_series", config.limits.max_series, self.config.limits.max_series),
+        )
+        faults = [
+            Fault(path, f"changes from {old!r} to {new!r}, which needs a restart")
+            for path, new, old in fixed
+            if new != old
+        ]
+        if faults:
+            raise ConfigError(self._source, faults)
+
+    def _dropped(self, reason: str, n: int, example: str) -> None:
+        self.telemetry.series_dropped(reason, n)
+        self._drops.log(
+            reason, "warning", "series_dropped", f"{n} series are left out ({reason}), such as {example}", reason=reason
+        )
+
+    def _landing(self) -> Mapping[str, str]:
+        """What the landing page tells: heading to text."""
+        feeds = self._engine.feeds if self._engine else ()
+        facts = {"version": __version__, "configuration": self._source, "ready": self.ready()[1]}
+        for feed in feeds:
+            failing = ", ".join(feed.report.failures)
+            facts[feed.name] = f"failing: {failing}" if failing else "reading" if feed.collector else "starting"
+        return facts
+
+    @contextlib.contextmanager
+    def _signals(self, stop: asyncio.Event) -> Iterator[None]:
+        """SIGTERM and SIGINT stop, SIGHUP reloads; where the loop cannot have signals (a thread), nothing."""
+        loop = asyncio.get_running_loop()
+        reloads: set[asyncio.Task[list[str]]] = set()
+
+        def hang_up() -> None:
+            task = loop.create_task(self.reload())
+            reloads.add(task)  # the loop itself keeps no hold of a task
+            task.add_done_callback(reloads.discard)
+
+        handlers = {signal.SIGTERM: stop.set, signal.SIGINT: stop.set, signal.SIGHUP: hang_up}
+        installed = []
+        for number, handler in handlers.items():
+            with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+                loop.add_signal_handler(number, handler)
+                installed.append(number)
+        try:
+            yield
+        finally:
+            for number in installed:
+                loop.remove_signal_handler(number)
+
+
+class _Running:
+    """An engine with the tasks of its feeds."""
+
+    def __init__(self, built: Engine, stack: contextlib.AsyncExitStack) -> None:
+        self.engine = built
+        self._stack = stack
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @classmethod
+    async def build(cls, config: Config, parts: Parts) -> Self:
+        """Raises as `engine.engine` does, and then leaves nothing behind."""
+        async with contextlib.AsyncExitStack() as stack:
+            built = await stack.enter_async_context(engine(config, parts))
+            return cls(built, stack.pop_all())
+
+    def take_over(self, old: _Running) -> list[str]:
+        """Feeds of the same name go on with what *old*'s knew; those that are no more are withdrawn and named."""
+        before = {feed.name: feed for feed in old.engine.feeds}
+        for feed in self.engine.feeds:
+            if feed.name in before:
+                feed.take_over(before.pop(feed.name))
+        for feed in before.values():
+            feed.remove()
+        return list(before)
+
+    def start(self, scheduler: Scheduler) -> None:
+        """Begin to make passes."""
+        self._tasks = [asyncio.create_task(scheduler.forever(feed.job()), name=feed.name) for feed in self.engine.feeds]
+        gc.collect()
+        gc.freeze()  # what lives for good need not be looked at again (performance.md 6)
+
+    async def stop(self) -> None:
+        """Make no more passes; those under way keep what they have."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def close(self) -> None:
+        """Close the way to AWS."""
+        await self._stack.aclose()

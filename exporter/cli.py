@@ -1,0 +1,275 @@
+"""
+The command line: words in, words out. What the words mean is in the modules below.
+
+Exit codes: 0 well, 1 something could not be read or done, 2 the configuration or the command is wrong.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from exporter import __version__, exposition, logs, printing
+from exporter.app import App, read_config
+from exporter.clock import Clock, SystemClock
+from exporter.config import Config, dump
+from exporter.demo import SCENARIOS, DemoServer, World, WorldClock
+from exporter.errors import ConfigError, ExporterError
+from exporter.model import Snapshot
+from exporter.policy import policy as policy_document
+from exporter.report import Report, action_of, explain
+from exporter.services.registry import SERVICES
+from exporter.settings import notices
+
+_CONFIG = click.option(
+    "--config",
+    "config_path",
+    metavar="FILE",
+    help="Configuration (YAML). Without it the defaults hold: every service, the credentials' own region.",
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="storage-exporter")
+def main() -> None:
+    r"""
+    The AWS storage tier under EKS as Prometheus metrics: EBS volumes and EFS file systems, their use beside their
+    limits, at the smallest CloudWatch bill. Reads AWS, changes nothing.
+
+    \b
+    Try it without an account:   storage-exporter demo
+    Against your account:        storage-exporter once      (one pass, printed)
+                                 storage-exporter run       (serves /metrics on :9116)
+    What it may do there:        storage-exporter policy    (IAM policy)
+
+    Credentials, region and endpoints come from AWS's own variables and files (AWS_PROFILE, AWS_REGION, ...), from
+    EKS Pod Identity or from IRSA.
+    """
+
+
+@main.command()
+@_CONFIG
+def run(config_path: str | None) -> None:
+    """Serve /metrics until stopped. SIGHUP or POST /-/reload reads the configuration again."""
+    config = _read(config_path)
+    logs.configure(config.log.format, config.log.level)
+    with _refusals():
+        asyncio.run(_app(config, config_path, SystemClock()).run())
+
+
+@main.command()
+@_CONFIG
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "prometheus", "json"]),
+    help="Default: table on a terminal, prometheus elsewhere.",
+)
+@click.option("--verbose", is_flag=True, help="Log lines on stderr too.")
+def once(config_path: str | None, form: str | None, verbose: bool) -> None:  # noqa: FBT001 - click's way
+    """Make one pass of the newest points, print what was read, and name on stderr what could not be."""
+    config = _read(config_path)
+    logs.configure("logfmt", config.log.level if verbose else "error")
+    with _refusals():
+        snapshot, failures = asyncio.run(_once(config, SystemClock()))
+    form = form or ("table" if sys.stdout.isatty() else "prometheus")
+    if form == "json":
+        click.echo(json.dumps(printing.as_json(snapshot, failures), indent=1))
+    elif form == "prometheus":
+        click.echo(exposition.plain(snapshot), nl=False)
+    else:
+        _table(snapshot)
+    for job, each in failures.items():
+        for operation, text in each.items():
+            click.echo(f"{job}: {operation}: {text}", err=True)
+    sys.exit(1 if failures else 0)
+
+
+async def _once(config: Config, clock: Clock) -> tuple[Snapshot, dict[str, dict[str, str]]]:
+    """What one pass has read, and what it could not: operation → what to do about it, by job."""
+    app = _app(config, None, clock)
+    console = Console(stderr=True)
+    with console.status("asking AWS ..."):
+
+        def told(name: str, report: Report) -> None:
+            if console.is_terminal:
+                console.print(
+                    f"[dim]{name}: {report.queries} queries, {report.billable} billed metrics, ${report.dollars:.5f}[/]"
+                )
+
+        feeds = await app.once(told)
+    failures = {
+        feed.name: {
+            operation: explain(error, action_of(SERVICES[feed.service], operation))
+            for operation, error in feed.report.failures.items()
+        }
+        for feed in feeds
+        if feed.report.failures
+    }
+    return app.store.snapshot(clock.time()), failures
+
+
+@main.command()
+@_CONFIG
+def check(config_path: str | None) -> None:
+    """Check the configuration, every mistake at once, and print the effective one (secrets hidden)."""
+    config = _read(config_path)
+    for notice in notices(config):
+        click.echo(f"note: {notice}", err=True)
+    click.echo(dump(config), nl=False)
+
+
+@main.command()
+@click.option("--markdown", "form", flag_value="markdown", default=True, help="As a page (the default).")
+@click.option("--json", "form", flag_value="json", help="For programs; its shape is versioned.")
+def metrics(form: str) -> None:
+    """List every metric: name, labels, source, unit, how it is folded and how often it is asked."""
+    services = list(SERVICES.values())
+    if form == "json":
+        click.echo(json.dumps(printing.catalogue(services), indent=1))
+    else:
+        click.echo(printing.markdown(services), nl=False)
+
+
+@main.command()
+@_CONFIG
+@click.option(
+    "--partition", default="aws", show_default=True, help="AWS partition of the ARNs (aws, aws-cn, aws-us-gov)."
+)
+def policy(config_path: str | None, partition: str) -> None:
+    """Print the least-privilege IAM policy for the configuration, as JSON. Every action only reads."""
+    click.echo(json.dumps(policy_document(_read(config_path), partition), indent=2))
+
+
+@main.command()
+@click.option("--port", default=9116, show_default=True, type=click.IntRange(0, 65535), help="Of the exporter; 0: any.")
+@click.option("--aws-port", default=0, type=click.IntRange(0, 65535), help="Of the simulated AWS.  [default: any free]")
+@click.option("--seed", default=1, show_default=True, help="Makes ids, curves and noise.")
+@click.option(
+    "--scenario", type=click.Choice(sorted(SCENARIOS)), default="quiet", show_default=True, help="What goes wrong."
+)
+@click.option(
+    "--speed", default=1.0, show_default=True, type=click.FloatRange(min=0.1, max=60), help="World seconds a second."
+)
+@_CONFIG
+def demo(port: int, aws_port: int, seed: int, scenario: str, speed: float, config_path: str | None) -> None:
+    """
+    Start a simulated AWS on this machine and the exporter against it: no account needed.
+
+    The estate is that of a production EKS platform: gp3 volumes of databases and of Mimir, Loki and Tempo, some of
+    other types, and three EFS file systems. It speaks AWS's own protocols and verifies signatures, so any AWS client
+    can be pointed at it too.
+    """
+
+    def read() -> Config:
+        found = read_config(config_path, os.environ)
+        web = found.web.model_copy(update={"listen": f"127.0.0.1:{port}"})
+        log = found.log.model_copy(update={"format": "logfmt", "level": "warning"})
+        return found.model_copy(update={"web": web, "log": log})
+
+    with _refusals():
+        config = read()
+        logs.configure(config.log.format, config.log.level)
+        asyncio.run(_demo(config, read, World(seed, WorldClock(speed=speed)), aws_port, scenario))
+
+
+async def _demo(config: Config, read: Callable[[], Config], world: World, aws_port: int, scenario: str) -> None:
+    world.scenario(scenario)
+    async with DemoServer(world, port=aws_port) as server:
+        # This process is the demo's alone: nothing of the user's own AWS settings may reach it, or be reached by it.
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            del os.environ[name]
+        os.environ.update(server.environment(), AWS_CONFIG_FILE=os.devnull, AWS_SHARED_CREDENTIALS_FILE=os.devnull)
+
+        def started(host: str, port: int) -> None:
+            click.echo(_WELCOME.format(url=f"http://{host}:{port}", aws=server.url, world=world, scenario=scenario))
+
+        app = App(config, read=read, source="the demo", environ=os.environ, clock=_DemoClock(world))
+        await app.run(started)
+
+
+class _DemoClock(SystemClock):
+    """The world's time, so that a world that runs faster is also read faster."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def time(self) -> float:
+        """The world's instant, unix seconds."""
+        return self._world.now()
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep *seconds* of the world's time, as fast as it runs now; at most a minute of real time when it stands."""
+        until = self.time() + seconds
+        while (left := until - self.time()) > 0:
+            speed = getattr(self._world.now, "speed", 1.0)
+            await asyncio.sleep(min(left / speed if speed else 1.0, 1.0))
+
+
+_WELCOME = """
+storage-exporter demo: {world.account_id} in {world.region}, scenario {scenario}
+
+  metrics        {url}/metrics        (first values within seconds; OpenMetrics by Accept header)
+  landing page   {url}/
+  simulated AWS  {aws}/_demo/   clock, scenarios, faults, calls
+  any AWS client AWS_ENDPOINT_URL={aws} AWS_REGION={world.region} \\
+                 AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY
+
+  curl -s {url}/metrics | grep aws_ebs_volume_read_bytes_per_second
+  Stop with Ctrl-C.
+"""
+
+
+# ---- helpers ------------------------------------------------------------------------------------------------------
+
+
+def _app(config: Config, path: str | None, clock: Clock) -> App:
+    def read() -> Config:
+        return read_config(path, os.environ)
+
+    return App(config, read=read, source=path or "defaults", environ=os.environ, clock=clock)
+
+
+def _read(path: str | None) -> Config:
+    """The configuration, or every fault of it on stderr and exit code 2."""
+    with _refusals():
+        return read_config(path, os.environ)
+    raise AssertionError("a refusal leaves the program")
+
+
+@contextlib.contextmanager
+def _refusals() -> Iterator[None]:
+    """Say on stderr what keeps the program from working, and leave: 2 for a bad configuration, 1 for the rest."""
+    try:
+        yield
+    except ConfigError as error:
+        for fault in error.faults:
+            click.echo(f"{error.source}: {fault}", err=True)
+        sys.exit(2)
+    except (ExporterError, OSError) as error:
+        click.echo(f"storage-exporter: {error}", err=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _table(snapshot: Snapshot) -> None:
+    """A table a family, as wide as the terminal."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("metric", no_wrap=True)
+    table.add_column("of", overflow="fold")
+    table.add_column("value", justify="right", no_wrap=True)
+    last = ""
+    for name, labels, value in printing.rows_of(snapshot):
+        table.add_row("" if name == last else name, Text(labels), value)
+        last = name
+    Console().print(table)

@@ -1,0 +1,1 @@
+"""From rows and resources to CloudWatch's datapoints and back: plan, batch, fetch, convert."""

@@ -1,0 +1,83 @@
+"""
+Where each query stands: up to when it was asked, up to when it was answered, and how long it has been silent. Pure.
+
+Columns, one entry a query of a generation (performance.md 5). A cursor is the end of the newest period that arrived:
+the next window starts there, so windows neither overlap nor skip, and periods that were still missing are asked again.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable
+
+SILENT_PASSES = 3
+"""Empty answers in a row, while others are answered, after which a query that never answered is asked less often."""
+
+LONGEST_SILENCE = 6 * 3600
+"""Seconds; a query that never answered is asked at least this often, for AWS may begin to publish."""
+
+
+class Cursors:
+    """
+    The standing of *count* queries; unix seconds throughout, 0 for never.
+
+    ``asked``: end of the last window that was answered, with or without datapoints. ``heard``: the cursor.
+    ``spoke``: whether any datapoint ever came. ``silent``: empty answers in a row that count as silence.
+    """
+
+    __slots__ = ("asked", "heard", "silent", "spoke")
+
+    def __init__(self, count: int) -> None:
+        zeroes = bytes(8 * count)
+        self.asked = array("q", zeroes)
+        self.heard = array("q", zeroes)
+        self.spoke = bytearray(count)
+        self.silent = array("H", bytes(2 * count))
+
+    def __len__(self) -> int:
+        return len(self.asked)
+
+    def carry(self, slot: int, other: Cursors, old: int, *, changed: bool) -> None:
+        """Take over the standing of entry *old* of *other*; a *changed* resource is given another chance to speak."""
+        self.asked[slot] = other.asked[old]
+        self.heard[slot] = other.heard[old]
+        self.spoke[slot] = other.spoke[old]
+        self.silent[slot] = 0 if changed else other.silent[old]
+
+    def answered(self, slot: int, start: int, end: int, newest: int) -> None:
+        """
+        Note a complete answer for [*start*, *end*).
+
+        Args:
+            newest: the end of the newest period that came, 0 where none did.
+        """
+        self.asked[slot] = end
+        if newest:
+            self.heard[slot] = max(newest, self.heard[slot])
+            self.spoke[slot] = 1
+            self.silent[slot] = 0
+        elif not self.heard[slot]:
+            self.heard[slot] = start  # the first window grows until something comes, rather than move past it
+
+    def cut_short(self, slot: int, newest: int) -> None:
+        """Note an answer that broke off after the period ending at *newest* (0: before any): the rest is still due."""
+        if newest:
+            self.heard[slot] = max(newest, self.heard[slot])
+            self.spoke[slot] = 1
+            self.silent[slot] = 0
+
+    def count_silence(self, slots: Iterable[int]) -> bool:
+        """Count an empty answer for each of *slots* that never spoke; whether any interval grows by it."""
+        grew = False
+        for slot in slots:
+            if not self.spoke[slot] and self.silent[slot] < 0xFFFF:
+                self.silent[slot] += 1
+                grew = grew or self.silent[slot] > SILENT_PASSES
+        return grew
+
+    def interval(self, slot: int, every: int) -> int:
+        """Seconds between two questions: *every*, doubled with each silent pass after the third up to six hours."""
+        over = self.silent[slot] - SILENT_PASSES
+        if over <= 0:
+            return every
+        return max(every, min(every << min(over, 20), LONGEST_SILENCE))

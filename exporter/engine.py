@@ -1,0 +1,168 @@
+"""
+Everything one configuration makes: the way to AWS and a feed for each service in each scope.
+
+An engine is built whole and replaced whole; when its feeds run is the application's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from exporter import __version__
+from exporter.aws.api import Access, Runtime
+from exporter.clock import Clock
+from exporter.cloudwatch.budget import Budget
+from exporter.collect import Collector, Settings
+from exporter.config import Config, Role
+from exporter.errors import ExporterError
+from exporter.report import Report
+from exporter.scheduler import Job, Outcome
+from exporter.services.base import Wishes
+from exporter.services.registry import SERVICES
+from exporter.settings import sections, settings_of, wishes_of
+from exporter.store import Store
+from exporter.telemetry import Telemetry
+
+PASS_EVERY = 60
+"""Seconds between two passes of a service: the fastest row and the fast part of discovery (design.md 6.2)."""
+
+IDENTIFY = "GetCallerIdentity"
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What outlives an engine: where values go, where they are measured, and time."""
+
+    environ: Mapping[str, str]
+    clock: Clock
+    store: Store
+    telemetry: Telemetry
+
+
+class Feed:
+    """
+    One service in one region and role chain: finds out whose AWS it is, then makes passes.
+
+    Args:
+        name: the job's.
+
+        service: the service's name.
+
+        access: need not be identified yet.
+
+        deadline: seconds of one pass.
+
+        make: from the access, once it is identified, to its collector.
+    """
+
+    def __init__(
+        self, name: str, service: str, access: Access, deadline: float, make: Callable[[Access], Collector]
+    ) -> None:
+        self.name = name
+        self.service = service
+        self.access = access
+        self.collector: Collector | None = None
+        self.report = Report()
+        self._deadline = deadline
+        self._make = make
+        self._before: Collector | None = None
+
+    def job(self) -> Job:
+        """The feed as the scheduler runs it."""
+        return Job(self.name, self.service, PASS_EVERY, self._deadline, self.run)
+
+    def take_over(self, old: Feed) -> None:
+        """Begin with what *old*, of the same name, had: a reload must not cost a gap."""
+        self._before = old.collector
+
+    def remove(self) -> None:
+        """Withdraw what it kept and measured: nobody reads this service here any more."""
+        if self.collector is not None:
+            self.collector.remove()
+
+    async def run(self) -> Outcome:
+        """One pass. Raises `ExporterError` where it is not even known whose AWS this is."""
+        self.report = Report()
+        if self.collector is None:
+            try:
+                await self.access.identify()
+            except ExporterError as error:
+                self.report.failures[IDENTIFY] = error
+                raise
+            self.collector = self._make(self.access)
+            if self._before is not None and self._before.name == self.collector.name:
+                self.collector.take_over(self._before)
+            self._before = None
+        # The pass fills this very report, so that one cut off at its deadline still tells what it met.
+        await self.collector.run(self.report)
+        return Outcome(self.report.ok, self.access.scope)
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """A configuration at work."""
+
+    config: Config
+    feeds: tuple[Feed, ...]
+
+
+@contextlib.asynccontextmanager
+async def engine(config: Config, parts: Parts) -> AsyncIterator[Engine]:
+    """
+    The objects of *config*, closed afterwards. Nothing is asked of AWS before a feed runs.
+
+    Raises:
+        `ConfigError`: where no region is known. `CredentialsError`: where AWS's own settings cannot be read.
+    """
+    runtime = Runtime(
+        environ=parts.environ,
+        limits_config=config.limits,
+        telemetry=parts.telemetry,
+        clock=parts.clock,
+        user_agent=f"storage-exporter/{__version__}",
+    )
+    budget = Budget(config.budget.dollars_per_month)
+    parts.telemetry.budget(config.budget.dollars_per_month)
+    async with runtime:
+        feeds = tuple(
+            feed
+            for region, roles in places(config)
+            for feed in _feeds(config, parts, budget, runtime.open(region, roles), roles)
+        )
+        yield Engine(config, feeds)
+
+
+def places(config: Config) -> Iterator[tuple[str | None, Sequence[Role]]]:
+    """Each (region, role chain) the configuration names; None for the credentials' own region."""
+    if not config.scopes:
+        yield None, ()
+    for scope in config.scopes:
+        for region in scope.regions or (None,):
+            yield region, scope.roles
+
+
+def _feeds(config: Config, parts: Parts, budget: Budget, access: Access, roles: Sequence[Role]) -> Iterator[Feed]:
+    account = roles[-1].arn.split(":")[4] if roles else ""
+    for name, section in sections(config).items():
+        settings = settings_of(SERVICES[name], section, config)
+        make = partial(_collector, parts, budget, name, settings, wishes_of(settings, section, config))
+        job = "/".join(part for part in (name, account, access.scope.region) if part)
+        yield Feed(job, name, access, config.limits.pass_deadline, make)
+
+
+def _collector(
+    parts: Parts, budget: Budget, name: str, settings: Settings, wishes: Wishes, access: Access
+) -> Collector:
+    return Collector(
+        SERVICES[name](wishes),
+        access.scope,
+        access,
+        settings,
+        store=parts.store,
+        telemetry=parts.telemetry,
+        clock=parts.clock,
+        budget=budget,
+    )

@@ -1,0 +1,51 @@
+"""
+The least-privilege IAM policy, generated from what each service module declares. Pure.
+
+Only reading actions appear in it, and only those of services and rows that the configuration has on. Actions without
+resource level take every resource (aws-facts 3.7); `sts:GetCallerIdentity` needs no permission.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from exporter.config import Config
+from exporter.services.base import Operation, Service, actions_of
+from exporter.services.registry import SERVICES
+from exporter.settings import sections, settings_of
+
+GET_METRIC_DATA = "cloudwatch:GetMetricData"
+
+
+def policy(config: Config, partition: str = "aws") -> dict[str, Any]:
+    """
+    The policy document for *config*.
+
+    Args:
+        partition: of the ARNs in it: ``aws``, ``aws-cn``, ``aws-us-gov``.
+    """
+    statements = []
+    on = {name: settings_of(SERVICES[name], section, config) for name, section in sections(config).items()}
+    if any(settings.rows for settings in on.values()):
+        statements.append(_statement("Metrics", (GET_METRIC_DATA,), ("*",)))
+    for name, settings in on.items():
+        kinds = frozenset(one.row.kind.name for one in settings.rows)
+        wanted = operations_of(SERVICES[name], kinds)
+        resources = tuple(arn.replace("{partition}", partition) for arn in SERVICES[name].arns)
+        statements.append(_statement(name.capitalize(), actions_of(wanted), resources))
+    roles = sorted({role.arn for scope in config.scopes for role in scope.roles})
+    if roles:
+        # Pod Identity's session tags are transitive, so every hop needs TagSession too (chart.md 3.7).
+        statements.append(_statement("Chain", ("sts:AssumeRole", "sts:TagSession"), roles))
+    return {"Version": "2012-10-17", "Statement": statements}
+
+
+def operations_of(service: type[Service], kinds: frozenset[str]) -> list[Operation]:
+    """The operations discovery makes where rows of these *kinds* are on."""
+    return [each for each in service.operations if not each.needed_by or each.needed_by in kinds]
+
+
+def _statement(sid: str, actions: Sequence[str], resources: Sequence[str]) -> dict[str, Any]:
+    resource = resources[0] if len(resources) == 1 else list(resources)
+    return {"Sid": sid, "Effect": "Allow", "Action": list(actions), "Resource": resource}

@@ -1,0 +1,343 @@
+"""
+What every service module is made of: the operations it declares, the reader that asks them no more often than they
+change, and the shape of a service.
+
+An answer that fails leaves what was known in place up to its age limit; one denied or hanging operation never costs
+the others anything but its own facts. Which facts there are is for the service modules.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from exporter.clock import Clock
+from exporter.errors import AwsError, CredentialsError, DeniedError, RequestError
+from exporter.model import SCOPE_LABELS, Family, Inventory, MetricRow, Resource, ResourceKind, Sample, Scope
+from exporter.naming import tag_label, unit_of
+
+Item = dict[str, Any]
+"""One thing as botocore gives it."""
+
+LEAST_AGE_LIMIT = 900
+"""Seconds for which any answer may stand in for a failing one: three full discoveries of the quick kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """
+    One read-only AWS operation a service needs.
+
+    Args:
+        api: botocore's name of the API, such as ``ec2``.
+
+        name: the operation as AWS spells it.
+
+        every: seconds between two readings.
+
+        action: the IAM action that allows it (S3's differ from the operations' names).
+
+        result: the member of the answer that holds the items, ``""`` for the whole answer as one item.
+
+        paged: whether AWS paginates it.
+
+        page_size: items a page, where it can be said. Small pages keep the interpreter responsive (performance.md 8).
+
+        absent: error codes that mean "there is none".
+
+        needed_by: the resource kind it is only asked for, ``""`` for always.
+    """
+
+    api: str
+    name: str
+    every: int
+    action: str
+    result: str = ""
+    paged: bool = True
+    page_size: int | None = None
+    absent: frozenset[str] = frozenset()
+    needed_by: str = ""
+
+    @property
+    def age_limit(self) -> int:
+        """Seconds for which its last good answer may be used: three readings, at least 15 minutes."""
+        return max(LEAST_AGE_LIMIT, 3 * self.every)
+
+
+class Access(Protocol):
+    """What a reader needs of `aws.api.Access`."""
+
+    async def call(self, service: str, operation: str, params: Mapping[str, Any], *, aws_service: str) -> Item:
+        """One call; errors of the `AwsError` tree or `CredentialsError`."""
+        ...
+
+    async def read_all(
+        self,
+        service: str,
+        operation: str,
+        result_key: str,
+        params: Mapping[str, Any],
+        *,
+        aws_service: str,
+        page_size: int | None = None,
+    ) -> list[Item]:
+        """All pages of one call; the same errors."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Items as they were at an instant (unix seconds)."""
+
+    items: list[Item]
+    at: int
+
+
+@dataclass(slots=True)
+class _Memory:
+    answer: Answer | None = None
+    tried: float = float("-inf")
+    used: float = float("-inf")
+
+
+Outcome = Callable[[Operation, Exception | None], None]
+"""Told of every reading that was made, with its failure or None."""
+
+
+class Reader:
+    """
+    Asks the operations of one service in one scope, each when it is due, and remembers the last good answers.
+
+    Args:
+        access: the scope's AWS.
+
+        service: on whose behalf, such as ``ebs``.
+
+        clock: unix seconds are read once a pass.
+
+        intervals: operation name → seconds, where the configuration differs from the table.
+
+        told: called after each reading.
+    """
+
+    def __init__(self, access: Access, service: str, clock: Clock, intervals: Mapping[str, int], told: Outcome) -> None:
+        self._access = access
+        self._service = service
+        self._clock = clock
+        self._intervals = intervals
+        self._told = told
+        self._memory: dict[tuple[str, str], _Memory] = {}
+        self.failures: dict[str, Exception] = {}
+        self.now = 0
+
+    def start_pass(self) -> None:
+        """Begin a pass: take the time, forget the failures of the last and the answers nobody has used since long."""
+        self.now = int(self._clock.time())
+        self.failures = {}
+        forget_before = self.now - 2 * 86400
+        self._memory = {key: memory for key, memory in self._memory.items() if memory.used >= forget_before}
+
+    def interval(self, operation: Operation) -> int:
+        """Seconds between two readings of *operation*, the configuration's word first."""
+        return self._intervals.get(operation.name, operation.every)
+
+    async def read(
+        self, operation: Operation, params: Mapping[str, Any] | None = None, *, key: str = "", every: int | None = None
+    ) -> Answer | None:
+        """
+        The items of *operation*, asked anew if due, else from memory.
+
+        Args:
+            operation: what to ask.
+
+            params: with which parameters, apart from pages.
+
+            key: tells apart several askings of one operation (a file system's id, a filter's name).
+
+            every: seconds, where this asking has an interval of its own.
+
+        Returns:
+            The newest good answer, or None where nothing is known (any more). A failure is in `failures`, by the
+            operation's name, and is never raised. After a failure that another try in this pass cannot mend, the same
+            operation is not asked again in this pass: a file system after the other would each wait for the same hang.
+        """
+        memory = self._memory.setdefault((operation.name, key), _Memory())
+        memory.used = self.now
+        interval = self.interval(operation) if every is None else every
+        if self.now - memory.tried >= interval and operation.name not in self.failures:
+            memory.tried = self.now
+            try:
+                items = await self._ask(operation, params or {})
+            except (AwsError, CredentialsError) as error:
+                self.failures.setdefault(operation.name, error)
+                if not isinstance(error, DeniedError | RequestError):
+                    # It may be well again at once: ask at the next pass rather than after the whole interval.
+                    memory.tried = float("-inf")
+                self._told(operation, error)
+            else:
+                memory.answer = Answer(items, self.now)
+                self._told(operation, None)
+        answer = memory.answer
+        if answer is not None and self.now - answer.at > max(LEAST_AGE_LIMIT, 3 * interval):
+            return None
+        return answer
+
+    async def _ask(self, operation: Operation, params: Mapping[str, Any]) -> list[Item]:
+        try:
+            if operation.paged:
+                return await self._access.read_all(
+                    operation.api,
+                    operation.name,
+                    operation.result,
+                    params,
+                    aws_service=self._service,
+                    page_size=operation.page_size,
+                )
+            answer = await self._access.call(operation.api, operation.name, params, aws_service=self._service)
+        except AwsError as error:
+            if error.code in operation.absent:
+                return []
+            raise
+        if not operation.result:
+            return [answer]
+        found = answer.get(operation.result) or []
+        return found if isinstance(found, list) else [found]
+
+
+Picker = Callable[[str, Mapping[str, str]], bool]
+"""Whether the configuration selects the resource of an id and tags."""
+
+
+def everything(_resource_id: str, _tags: Mapping[str, str]) -> bool:
+    """The selection of a configuration that selects nothing in particular."""
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """
+    What the configuration wants of a service.
+
+    Args:
+        tags: AWS tag keys that become labels of info families, in order.
+
+        pick: which resources.
+
+        kinds: names of the resource kinds that at least one row in force asks about.
+    """
+
+    tags: tuple[str, ...] = ()
+    pick: Picker = everything
+    kinds: frozenset[str] = field(default_factory=frozenset)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """
+    A family that says how old the newest datapoint of one resource is, where one silent resource matters.
+
+    Args:
+        family: ``aws_<thing>_newest_datapoint_timestamp_seconds``.
+
+        kinds: names of the kinds whose datapoints count for it.
+
+        pinned_only: kept for pinned resources only.
+    """
+
+    family: Family
+    kinds: frozenset[str]
+    pinned_only: bool = False
+
+
+@dataclass(slots=True)
+class Findings:
+    """What one discovery has found so far in *scope*."""
+
+    scope: Scope
+    samples: list[Sample] = field(default_factory=list)
+    resources: list[Resource] = field(default_factory=list)
+
+    def say(self, family: Family, values: Sequence[str], value: float | None) -> None:
+        """Add a sample of *family* with the label *values* after account_id and region; None says nothing."""
+        if value is not None:
+            labels = (self.scope.account_id, self.scope.region, *values)
+            self.samples.append(Sample(family, labels, float(value)))
+
+
+class Service(Protocol):
+    """One AWS storage service."""
+
+    name: str
+    rows: tuple[MetricRow, ...]
+    operations: tuple[Operation, ...]
+    families: tuple[Family, ...]
+    members: tuple[Member, ...]
+    arns: tuple[str, ...]
+    """What its actions are allowed on, with ``{partition}``; ``("*",)`` where AWS knows no resource level."""
+
+    def __init__(self, wishes: Wishes) -> None: ...
+
+    async def discover(self, reader: Reader, scope: Scope) -> Inventory:
+        """
+        What there is now. Never raises for AWS's failures: they are in the inventory's `failures`, and what was known
+        is used up to its age limit. One instance serves one scope and may remember.
+        """
+        ...
+
+
+# ---- building tables --------------------------------------------------------------------------------------------
+
+
+def gauge(name: str, text: str, labels: Iterable[str]) -> Family:
+    """A family of facts: *labels* come after account_id and region, the unit is the name's ending."""
+    return Family(name, text, (*SCOPE_LABELS, *labels), "gauge", unit_of(name))
+
+
+def info(name: str, text: str, labels: Iterable[str]) -> Family:
+    """An info family (value 1): everything that may change stands here as a label."""
+    return Family(name, text, (*SCOPE_LABELS, *labels), "info", "")
+
+
+def with_tags(family: Family, tags: Sequence[str]) -> Family:
+    """*family* with one label more a tag key of the allow-list."""
+    return Family(family.name, family.help, (*family.labels, *map(tag_label, tags)), family.type, family.unit)
+
+
+def member(kind: ResourceKind, text: str, prefix: str) -> Family:
+    """The newest-datapoint family of a kind of resource."""
+    return gauge(f"{prefix}_newest_datapoint_timestamp_seconds", text, kind.labels)
+
+
+def actions_of(operations: Collection[Operation]) -> tuple[str, ...]:
+    """The IAM actions the operations need, sorted, each once."""
+    return tuple(sorted({operation.action for operation in operations}))
+
+
+# ---- reading items ----------------------------------------------------------------------------------------------
+
+
+def tags_of(item: Item) -> dict[str, str]:
+    """The tags of an EC2 or EFS item, ``{key: value}``; empty where there are none."""
+    return {str(tag.get("Key", "")): str(tag.get("Value", "")) for tag in item.get("Tags") or ()}
+
+
+def text_of(value: object) -> str:
+    """A label value: ``""`` for None, ``true`` and ``false`` for booleans, else the text."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def seconds_of(value: object) -> int | None:
+    """Unix seconds of a botocore timestamp, None where there is none."""
+    timestamp = getattr(value, "timestamp", None)
+    return int(timestamp()) if callable(timestamp) else None
+
+
+def matches(pattern: str, value: str) -> bool:
+    """Whether the whole of *value* matches the regular expression."""
+    return re.fullmatch(pattern, value) is not None

@@ -1,0 +1,355 @@
+"""
+EBS: volumes with their limits, attachments, modifications, status, snapshots, and the instances that hold them.
+
+What CloudWatch publishes is the table in `ebs_rows`; here is what the Describe operations tell (aws-facts 3.2). Full
+listings come every five minutes; every minute only what is in trouble or in motion is asked, by filters of the server,
+and laid over the last full listing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from exporter.model import Fact, Family, Inventory, MetricRow, Resource, Scope
+from exporter.services.base import (
+    Answer,
+    Findings,
+    Item,
+    Member,
+    Operation,
+    Reader,
+    Wishes,
+    seconds_of,
+    tags_of,
+    text_of,
+    with_tags,
+)
+from exporter.services.ebs_facts import (
+    ATTACHMENT_INFO,
+    ATTACHMENT_LIMIT,
+    ATTACHMENT_START,
+    BASELINE_IOPS,
+    BASELINE_THROUGHPUT,
+    CREATED,
+    FAMILIES,
+    FAST_RESTORES,
+    INSTANCE_INFO,
+    INSTANCE_TYPES,
+    INSTANCES,
+    IOPS,
+    LAST_SNAPSHOT,
+    MAXIMUM_IOPS,
+    MAXIMUM_THROUGHPUT,
+    MODIFICATION_END,
+    MODIFICATION_INFO,
+    MODIFICATION_PROGRESS,
+    MODIFICATION_START,
+    MODIFICATIONS,
+    NEWEST_SNAPSHOT,
+    OPERATIONS,
+    SIZE,
+    SNAPSHOTS,
+    STATUS,
+    STATUS_CHECK,
+    STATUS_EVENT,
+    STATUS_STATE,
+    THROUGHPUT,
+    VOLUME_INFO,
+    VOLUMES,
+)
+from exporter.services.ebs_rows import (
+    ATTACHMENT,
+    FAST_SNAPSHOT,
+    GIB,
+    INSTANCE,
+    NEWEST_DATAPOINT,
+    ROWS,
+    VOLUME,
+)
+
+MIB = 1024**2
+_PER_FILTER = 200  # values a filter takes (EC2 API, filtering)
+_PER_TYPES = 100  # instance types a call takes
+_FAST = 60  # seconds between two looks at what is in motion or in trouble (design.md 6.2)
+
+_STATUSES = ("ok", "warning", "impaired", "insufficient-data")
+_IN_MOTION = ("attaching", "detaching", "busy")
+_HOLDING = frozenset({"attached", "detaching", "busy"})  # states in which CloudWatch publishes
+
+
+@dataclass(frozen=True, slots=True)
+class _Sized:
+    """What an instance's type gives it on EBS."""
+
+    facts: Mapping[str, Fact]
+    limits: Mapping[str, float]
+    limit_type: str
+
+
+class Ebs:
+    """EBS in one scope."""
+
+    name = "ebs"
+    rows: tuple[MetricRow, ...] = ROWS
+    operations: tuple[Operation, ...] = OPERATIONS
+    families: tuple[Family, ...] = FAMILIES
+    members: tuple[Member, ...] = (
+        Member(NEWEST_DATAPOINT, frozenset({VOLUME.name, ATTACHMENT.name}), pinned_only=True),
+    )
+
+    arns: tuple[str, ...] = ("*",)
+
+    def __init__(self, wishes: Wishes) -> None:
+        self._wishes = wishes
+        self._info = with_tags(VOLUME_INFO, wishes.tags)
+        self._moving: frozenset[str] = frozenset()
+        self._newer: dict[
+            str, tuple[int, Item | None]
+        ] = {}  # volume → as seen by a fast look: (when, what; None: gone)
+        self._instances: dict[str, Item] = {}
+        self._types: dict[str, Item] = {}
+
+    async def discover(self, reader: Reader, scope: Scope) -> Inventory:
+        """Volumes, attachments and instances as resources, everything else as samples."""
+        listed, moving, statuses, troubled, modifications, snapshots = await asyncio.gather(
+            reader.read(VOLUMES),
+            reader.read(VOLUMES, _filtered("attachment.status", _IN_MOTION), key="in motion", every=_FAST),
+            reader.read(STATUS),
+            reader.read(
+                STATUS, _filtered("volume-status.status", ("impaired", "warning")), key="in trouble", every=_FAST
+            ),
+            reader.read(MODIFICATIONS),
+            reader.read(SNAPSHOTS, {"OwnerIds": ["self"]}),
+        )
+        volumes = await self._current(reader, listed, moving)
+        volumes = {key: item for key, item in volumes.items() if self._wishes.pick(key, tags_of(item))}
+        holders = sorted({link["InstanceId"] for item in volumes.values() for link in _links(item)})
+        sized = await self._size(reader, holders)
+
+        found = Findings(scope)
+        for item in volumes.values():
+            self._volume(found, item, sized)
+        self._statuses(found, volumes, statuses, troubled)
+        _modifications(found, volumes, modifications)
+        _snapshots(found, volumes, snapshots)
+        for instance_id in holders:
+            self._instance(found, instance_id, sized.get(instance_id))
+        await self._fast_restores(reader, found)
+        counts = {"volume": len(volumes), "instance": len(holders)} if listed is not None else {}
+        return Inventory(tuple(found.resources), tuple(found.samples), counts, dict(reader.failures))
+
+    # ---- reading ----
+
+    async def _current(self, reader: Reader, listed: Answer | None, moving: Answer | None) -> dict[str, Item]:
+        """The last full listing with what was seen since laid over it."""
+        now_moving = frozenset(item["VolumeId"] for item in moving.items) if moving else self._moving
+        if moving is not None:
+            for item in moving.items:
+                self._newer[item["VolumeId"]] = (moving.at, item)
+        # What moved at the last look and does no more has arrived somewhere: see where, now, not at the next listing.
+        for chunk in _chunks(sorted(self._moving - now_moving), _PER_FILTER):
+            settled = await reader.read(
+                VOLUMES, _filtered("volume-id", chunk), key="settled " + ",".join(chunk), every=_FAST
+            )
+            if settled is None:
+                now_moving |= frozenset(chunk)  # ask again at the next pass
+                continue
+            seen = {item["VolumeId"]: item for item in settled.items}
+            self._newer.update({volume_id: (settled.at, seen.get(volume_id)) for volume_id in chunk})
+        self._moving = now_moving
+        since = listed.at if listed is not None else 0
+        self._newer = {key: entry for key, entry in self._newer.items() if entry[0] > since}
+        current = {item["VolumeId"]: item for item in listed.items} if listed is not None else {}
+        for volume_id, (_, newer) in self._newer.items():
+            if newer is None:
+                current.pop(volume_id, None)
+            else:
+                current[volume_id] = newer
+        return current
+
+    async def _size(self, reader: Reader, holders: Sequence[str]) -> dict[str, _Sized]:
+        """The EBS side of the instances' types; an instance of which nothing could be learned is left out."""
+        for chunk in _chunks(holders, _PER_FILTER):
+            answer = await reader.read(INSTANCES, _filtered("instance-id", chunk), key=",".join(chunk))
+            for reservation in answer.items if answer else ():
+                self._instances.update({item["InstanceId"]: item for item in reservation.get("Instances") or ()})
+        self._instances = {key: self._instances[key] for key in holders if key in self._instances}
+        names = sorted({text_of(item.get("InstanceType")) for item in self._instances.values()} - {""})
+        for chunk in _chunks(names, _PER_TYPES):
+            answer = await reader.read(INSTANCE_TYPES, {"InstanceTypes": list(chunk)}, key=",".join(chunk))
+            self._types.update({item["InstanceType"]: item for item in (answer.items if answer else ())})
+        return {
+            key: _sized(self._types[text_of(item.get("InstanceType"))])
+            for key, item in self._instances.items()
+            if text_of(item.get("InstanceType")) in self._types
+        }
+
+    # ---- saying ----
+
+    def _volume(self, found: Findings, item: Item, sized: Mapping[str, _Sized]) -> None:
+        volume_id = item["VolumeId"]
+        tags = tags_of(item)
+        described = (
+            text_of(item.get("VolumeType")),
+            text_of(item.get("State")),
+            text_of(item.get("AvailabilityZone")),
+            text_of(item.get("Encrypted")),
+            text_of(item.get("KmsKeyId")),
+            text_of(item.get("MultiAttachEnabled")),
+            text_of(item.get("SnapshotId")),
+        )
+        found.say(self._info, (volume_id, *described, *(tags.get(key, "") for key in self._wishes.tags)), 1)
+        found.say(SIZE, (volume_id,), _times(item.get("Size"), GIB))
+        found.say(IOPS, (volume_id,), item.get("Iops"))
+        found.say(THROUGHPUT, (volume_id,), _times(item.get("Throughput"), MIB))
+        found.say(CREATED, (volume_id,), seconds_of(item.get("CreateTime")))
+        links = _links(item)
+        for link in links:
+            state = text_of(link.get("State"))
+            where = (volume_id, link["InstanceId"])
+            found.say(
+                ATTACHMENT_INFO,
+                (*where, text_of(link.get("Device")), state, text_of(link.get("DeleteOnTermination"))),
+                1,
+            )
+            found.say(ATTACHMENT_START, (*where, state), seconds_of(link.get("AttachTime")))
+        holding = [link["InstanceId"] for link in links if text_of(link.get("State")) in _HOLDING]
+        if not holding:
+            return  # CloudWatch publishes nothing for a detached volume, and asking is billed all the same
+        facts: dict[str, Fact] = {
+            "volume_type": text_of(item.get("VolumeType")),
+            "size_gib": int(item.get("Size") or 0),
+            "multi_attach": bool(item.get("MultiAttachEnabled")) or len(holding) > 1,
+        }
+        found.resources.append(Resource(VOLUME, found.scope, (volume_id,), facts, tags))
+        for instance_id in holding:
+            known = sized[instance_id].facts if instance_id in sized else {}
+            found.resources.append(
+                Resource(ATTACHMENT, found.scope, (instance_id, volume_id), {**facts, **known}, tags)
+            )
+
+    def _statuses(
+        self, found: Findings, volumes: Mapping[str, Item], full: Answer | None, troubled: Answer | None
+    ) -> None:
+        """Status of each volume: a fast look says which are in trouble now, so the listing's others no more are."""
+        current = {item["VolumeId"]: item for item in (full.items if full else ())}
+        if troubled is not None and (full is None or troubled.at > full.at):
+            bad = {item["VolumeId"]: item for item in troubled.items}
+            for volume_id, item in current.items():
+                if volume_id not in bad and _status_of(item) in {"impaired", "warning"}:
+                    current[volume_id] = {"VolumeId": volume_id, "VolumeStatus": {"Status": "ok"}}
+            current.update(bad)
+        for volume_id in sorted(current.keys() & volumes.keys()):
+            item = current[volume_id]
+            status = _status_of(item)
+            for name in _STATUSES:
+                found.say(STATUS_STATE, (volume_id, name), 1 if status == name else 0)
+            details = (item.get("VolumeStatus") or {}).get("Details") or ()
+            for check in sorted({(text_of(each.get("Name")), text_of(each.get("Status"))) for each in details}):
+                found.say(STATUS_CHECK, (volume_id, *check), 1)
+            for event in sorted({text_of(each.get("EventType")) for each in item.get("Events") or ()}):
+                found.say(STATUS_EVENT, (volume_id, event), 1)
+
+    def _instance(self, found: Findings, instance_id: str, sized: _Sized | None) -> None:
+        item = self._instances.get(instance_id)
+        facts = sized.facts if sized else {}
+        found.resources.append(Resource(INSTANCE, found.scope, (instance_id,), facts, tags_of(item) if item else {}))
+        if item is None:
+            return
+        described = (
+            text_of(item.get("InstanceType")),
+            text_of((item.get("Placement") or {}).get("AvailabilityZone")),
+            text_of((item.get("State") or {}).get("Name")),
+            text_of(facts.get("nitro")),
+            sized.limit_type if sized else "",
+        )
+        found.say(INSTANCE_INFO, (instance_id, *described), 1)
+        for family in (BASELINE_IOPS, MAXIMUM_IOPS, BASELINE_THROUGHPUT, MAXIMUM_THROUGHPUT, ATTACHMENT_LIMIT):
+            found.say(family, (instance_id,), sized.limits.get(family.name) if sized else None)
+
+    async def _fast_restores(self, reader: Reader, found: Findings) -> None:
+        if FAST_SNAPSHOT.name not in self._wishes.kinds:
+            return
+        answer = await reader.read(FAST_RESTORES, _filtered("state", ("enabled", "optimizing", "enabling")))
+        for item in answer.items if answer else ():
+            where = (text_of(item.get("SnapshotId")), text_of(item.get("AvailabilityZone")))
+            found.resources.append(Resource(FAST_SNAPSHOT, found.scope, where))
+
+
+def _modifications(found: Findings, volumes: Mapping[str, Item], answer: Answer | None) -> None:
+    newest: dict[str, Item] = {}
+    for item in answer.items if answer else ():
+        other = newest.get(item["VolumeId"])
+        if other is None or (seconds_of(item.get("StartTime")) or 0) > (seconds_of(other.get("StartTime")) or 0):
+            newest[item["VolumeId"]] = item
+    for volume_id in sorted(newest.keys() & volumes.keys()):
+        item = newest[volume_id]
+        state = text_of(item.get("ModificationState"))
+        types = (text_of(item.get("OriginalVolumeType")), text_of(item.get("TargetVolumeType")))
+        found.say(MODIFICATION_INFO, (volume_id, state, *types), 1)
+        found.say(MODIFICATION_PROGRESS, (volume_id,), _times(item.get("Progress"), 0.01))
+        found.say(MODIFICATION_START, (volume_id, state), seconds_of(item.get("StartTime")))
+        found.say(MODIFICATION_END, (volume_id,), seconds_of(item.get("EndTime")))
+
+
+def _snapshots(found: Findings, volumes: Mapping[str, Item], answer: Answer | None) -> None:
+    newest: dict[str, tuple[int, Item]] = {}
+    completed: dict[str, int] = {}
+    for item in answer.items if answer else ():
+        volume_id, start = text_of(item.get("VolumeId")), seconds_of(item.get("StartTime"))
+        if volume_id not in volumes or start is None:
+            continue
+        if volume_id not in newest or start > newest[volume_id][0]:
+            newest[volume_id] = (start, item)
+        if item.get("State") == "completed":
+            completed[volume_id] = max(start, completed.get(volume_id, start))
+    for volume_id, (start, item) in sorted(newest.items(), key=lambda entry: entry[0]):
+        found.say(NEWEST_SNAPSHOT, (volume_id, text_of(item.get("SnapshotId")), text_of(item.get("State"))), start)
+        found.say(LAST_SNAPSHOT, (volume_id,), completed.get(volume_id))
+
+
+def _sized(item: Item) -> _Sized:
+    """What DescribeInstanceTypes says of EBS. `*ThroughputInMBps` is decimal megabytes (aws-facts 3.2)."""
+    ebs = item.get("EbsInfo") or {}
+    optimized = ebs.get("EbsOptimizedInfo") or {}
+    metal = bool(item.get("BareMetal"))
+    facts: dict[str, Fact] = {"bare_metal": metal}
+    if metal or item.get("Hypervisor"):
+        facts["nitro"] = metal or item.get("Hypervisor") == "nitro"
+    limits = {
+        BASELINE_IOPS.name: optimized.get("BaselineIops"),
+        MAXIMUM_IOPS.name: optimized.get("MaximumIops"),
+        BASELINE_THROUGHPUT.name: _times(optimized.get("BaselineThroughputInMBps"), 1e6),
+        MAXIMUM_THROUGHPUT.name: _times(optimized.get("MaximumThroughputInMBps"), 1e6),
+        ATTACHMENT_LIMIT.name: ebs.get("MaximumEbsAttachments"),
+    }
+    if optimized:
+        facts["burstable"] = any(
+            (limits[most.name] or 0) > (limits[always.name] or 0)
+            for always, most in ((BASELINE_IOPS, MAXIMUM_IOPS), (BASELINE_THROUGHPUT, MAXIMUM_THROUGHPUT))
+        )
+    known = {name: float(value) for name, value in limits.items() if value is not None}
+    return _Sized(facts, known, text_of(ebs.get("AttachmentLimitType")))
+
+
+def _filtered(name: str, values: Sequence[str]) -> dict[str, object]:
+    return {"Filters": [{"Name": name, "Values": list(values)}]}
+
+
+def _links(item: Item) -> list[Item]:
+    """A volume's attachments that name an instance (those to Fargate tasks name none)."""
+    return [link for link in item.get("Attachments") or () if link.get("InstanceId")]
+
+
+def _status_of(item: Item) -> str:
+    return text_of((item.get("VolumeStatus") or {}).get("Status"))
+
+
+def _times(value: float | None, factor: float) -> float | None:
+    return None if value is None else value * factor
+
+
+def _chunks(values: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    return (values[start : start + size] for start in range(0, len(values), size))

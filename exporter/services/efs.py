@@ -1,0 +1,286 @@
+"""
+EFS: file systems with their throughput mode and metered sizes, mount targets, access points, lifecycle, backup policy
+and replication (aws-facts 3.3). What CloudWatch publishes is the table in `efs_rows`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from exporter.model import Fact, Family, Inventory, MetricRow, Resource, Scope
+from exporter.services.base import (
+    Answer,
+    Findings,
+    Item,
+    Member,
+    Operation,
+    Reader,
+    Wishes,
+    gauge,
+    info,
+    seconds_of,
+    tags_of,
+    text_of,
+    with_tags,
+)
+from exporter.services.efs_rows import FILE_SYSTEM, NEWEST_DATAPOINT, REPLICATION, ROWS, STORAGE_CLASS, TOTAL
+
+MIB = 1024**2
+
+# ---- what the Describe operations tell -----------------------------------------------------------------------------
+
+_FAST = 60
+_NONE = frozenset({"PolicyNotFound", "ReplicationNotFound", "FileSystemNotFound"})
+_GONE = frozenset({"FileSystemNotFound", "MountTargetNotFound", "AccessPointNotFound"})
+
+
+def _operation(name: str, every: int, result: str, **more: Any) -> Operation:
+    return Operation("efs", name, every, f"elasticfilesystem:{name}", result, **more)
+
+
+FILE_SYSTEMS = _operation("DescribeFileSystems", 300, "FileSystems", page_size=100)
+MOUNT_TARGETS = _operation("DescribeMountTargets", _FAST, "MountTargets", page_size=100, absent=_GONE)
+ACCESS_POINTS = _operation("DescribeAccessPoints", 300, "AccessPoints", page_size=100, absent=_GONE)
+LIFECYCLE = _operation("DescribeLifecycleConfiguration", 3600, "LifecyclePolicies", paged=False, absent=_NONE)
+BACKUP = _operation("DescribeBackupPolicy", 3600, "BackupPolicy", paged=False, absent=_NONE)
+REPLICATIONS = _operation("DescribeReplicationConfigurations", 300, "Replications", absent=_NONE)
+
+_FS = ("file_system_id",)
+INFO = info(
+    "aws_efs_file_system_info",
+    "What the file system is: DescribeFileSystems' words for what may change.",
+    (
+        "file_system_id",
+        "name",
+        "throughput_mode",
+        "performance_mode",
+        "state",
+        "encrypted",
+        "kms_key_id",
+        "availability_zone",
+        "replication_overwrite_protection",
+    ),
+)
+PROVISIONED = gauge(
+    "aws_efs_file_system_provisioned_throughput_bytes_per_second",
+    "Throughput the file system is provisioned for (provisioned mode).",
+    _FS,
+)
+METERED_SIZE = gauge(
+    "aws_efs_file_system_metered_size_bytes",
+    "Metered bytes in a storage class, about an hour old.",
+    ("file_system_id", "storage_class"),
+)
+METERED_AT = gauge(
+    "aws_efs_file_system_metered_size_timestamp_seconds", "When the size was metered, unix seconds.", _FS
+)
+CREATED = gauge("aws_efs_file_system_created_timestamp_seconds", "When the file system was made, unix seconds.", _FS)
+ACCESS_POINT_COUNT = gauge("aws_efs_file_system_access_points", "Access points of the file system.", _FS)
+BACKUP_ENABLED = gauge(
+    "aws_efs_file_system_backup_enabled", "1 where the file system's own backup policy is enabled, else 0.", _FS
+)
+LIFECYCLE_INFO = info(
+    "aws_efs_file_system_lifecycle_info",
+    "When files move between storage classes; empty where they do not.",
+    ("file_system_id", "transition_to_ia", "transition_to_archive", "transition_to_primary_storage_class"),
+)
+MOUNT_TARGET_AVAILABLE = gauge(
+    "aws_efs_mount_target_available",
+    "1 where the zone's mount target is available, else 0.",
+    ("file_system_id", "availability_zone"),
+)
+MOUNT_TARGET_INFO = info(
+    "aws_efs_mount_target_info",
+    "The mount target of a zone.",
+    ("file_system_id", "availability_zone", "mount_target_id", "subnet_id", "ip_address", "state"),
+)
+ACCESS_POINT_INFO = info(
+    "aws_efs_access_point_info",
+    "The access point: the CSI driver makes one a claim and writes the PersistentVolume's name as client token.",
+    ("file_system_id", "access_point_id", "name", "path", "client_token", "uid", "gid", "state"),
+)
+REPLICATION_INFO = info(
+    "aws_efs_file_system_replication_info",
+    "Where the file system is replicated to, and how that stands.",
+    ("file_system_id", "destination_file_system_id", "destination_region", "status"),
+)
+REPLICATED_AT = gauge(
+    "aws_efs_file_system_last_replicated_timestamp_seconds",
+    "Everything written before this instant is in the replica, unix seconds.",
+    ("file_system_id", "destination_file_system_id"),
+)
+
+_METERED = (("Standard", "ValueInStandard"), ("IA", "ValueInIA"), ("Archive", "ValueInArchive"))
+
+
+class Efs:
+    """EFS in one scope."""
+
+    name = "efs"
+    rows: tuple[MetricRow, ...] = ROWS
+    operations: tuple[Operation, ...] = (FILE_SYSTEMS, MOUNT_TARGETS, ACCESS_POINTS, LIFECYCLE, BACKUP, REPLICATIONS)
+    families: tuple[Family, ...] = (
+        INFO,
+        PROVISIONED,
+        METERED_SIZE,
+        METERED_AT,
+        CREATED,
+        ACCESS_POINT_COUNT,
+        BACKUP_ENABLED,
+        LIFECYCLE_INFO,
+        MOUNT_TARGET_AVAILABLE,
+        MOUNT_TARGET_INFO,
+        ACCESS_POINT_INFO,
+        REPLICATION_INFO,
+        REPLICATED_AT,
+    )
+    members: tuple[Member, ...] = (Member(NEWEST_DATAPOINT, frozenset({FILE_SYSTEM.name})),)
+
+    arns: tuple[str, ...] = (
+        "arn:{partition}:elasticfilesystem:*:*:file-system/*",
+        "arn:{partition}:elasticfilesystem:*:*:access-point/*",
+    )
+
+    def __init__(self, wishes: Wishes) -> None:
+        self._wishes = wishes
+        self._info = with_tags(INFO, wishes.tags)
+        self._access_point = with_tags(ACCESS_POINT_INFO, wishes.tags)
+
+    async def discover(self, reader: Reader, scope: Scope) -> Inventory:
+        """File systems, their storage classes and replications as resources, everything else as samples."""
+        listed, replications = await asyncio.gather(reader.read(FILE_SYSTEMS), reader.read(REPLICATIONS))
+        found = Findings(scope)
+        chosen = [
+            item
+            for item in (listed.items if listed else ())
+            if self._wishes.pick(item["FileSystemId"], tags_of(item)) and item.get("LifeCycleState") != "deleted"
+        ]
+        asked = (MOUNT_TARGETS, ACCESS_POINTS, LIFECYCLE, BACKUP)
+        answers = await asyncio.gather(*(self._about(reader, item["FileSystemId"], asked) for item in chosen))
+        access_points = 0
+        for item, (targets, points, lifecycle, backup) in zip(chosen, answers, strict=True):
+            transitions = _transitions(lifecycle)
+            self._file_system(found, item, transitions)
+            file_system_id = item["FileSystemId"]
+            if transitions is not None:
+                found.say(
+                    LIFECYCLE_INFO,
+                    (
+                        file_system_id,
+                        transitions.get("TransitionToIA", ""),
+                        transitions.get("TransitionToArchive", ""),
+                        transitions.get("TransitionToPrimaryStorageClass", ""),
+                    ),
+                    1,
+                )
+            if backup is not None:
+                enabled = any(policy.get("Status") == "ENABLED" for policy in backup.items)
+                found.say(BACKUP_ENABLED, (file_system_id,), 1 if enabled else 0)
+            _mount_targets(found, file_system_id, targets)
+            access_points += self._access_points(found, file_system_id, points)
+        _replications(found, {item["FileSystemId"]: item for item in chosen}, replications)
+        counts = {"file-system": len(chosen), "access-point": access_points} if listed is not None else {}
+        return Inventory(tuple(found.resources), tuple(found.samples), counts, dict(reader.failures))
+
+    async def _about(
+        self, reader: Reader, file_system_id: str, operations: Sequence[Operation]
+    ) -> Sequence[Answer | None]:
+        """One answer an operation, about one file system."""
+        parameters = {"FileSystemId": file_system_id}
+        return await asyncio.gather(
+            *(reader.read(operation, parameters, key=file_system_id) for operation in operations)
+        )
+
+    def _file_system(self, found: Findings, item: Item, transitions: Mapping[str, str] | None) -> None:
+        file_system_id, tags = item["FileSystemId"], tags_of(item)
+        described = (
+            text_of(item.get("Name")),
+            text_of(item.get("ThroughputMode")),
+            text_of(item.get("PerformanceMode")),
+            text_of(item.get("LifeCycleState")),
+            text_of(item.get("Encrypted")),
+            text_of(item.get("KmsKeyId")),
+            text_of(item.get("AvailabilityZoneName")),
+            text_of((item.get("FileSystemProtection") or {}).get("ReplicationOverwriteProtection")),
+        )
+        found.say(self._info, (file_system_id, *described, *(tags.get(key, "") for key in self._wishes.tags)), 1)
+        provisioned = item.get("ProvisionedThroughputInMibps")
+        found.say(PROVISIONED, (file_system_id,), None if provisioned is None else provisioned * MIB)
+        size = item.get("SizeInBytes") or {}
+        for storage_class, member_name in _METERED:
+            found.say(METERED_SIZE, (file_system_id, storage_class), size.get(member_name))
+        found.say(METERED_AT, (file_system_id,), seconds_of(size.get("Timestamp")))
+        found.say(CREATED, (file_system_id,), seconds_of(item.get("CreationTime")))
+        facts: dict[str, Fact] = {
+            "throughput_mode": text_of(item.get("ThroughputMode")),
+            "performance_mode": text_of(item.get("PerformanceMode")),
+        }
+        found.resources.append(Resource(FILE_SYSTEM, found.scope, (file_system_id,), facts, tags))
+        found.resources.append(Resource(TOTAL, found.scope, (file_system_id, "Total"), facts, tags))
+        for storage_class in _storage_classes(size, transitions):
+            found.resources.append(Resource(STORAGE_CLASS, found.scope, (file_system_id, storage_class), facts, tags))
+
+    def _access_points(self, found: Findings, file_system_id: str, answer: Answer | None) -> int:
+        """Say the access points and how many there are; the number is also returned (0 where it is not known)."""
+        if answer is None:
+            return 0
+        for item in answer.items:
+            tags, user = tags_of(item), item.get("PosixUser") or {}
+            described = (
+                text_of(item.get("AccessPointId")),
+                text_of(item.get("Name")),
+                text_of((item.get("RootDirectory") or {}).get("Path")),
+                text_of(item.get("ClientToken")),
+                text_of(user.get("Uid")),
+                text_of(user.get("Gid")),
+                text_of(item.get("LifeCycleState")),
+            )
+            wanted = (tags.get(key, "") for key in self._wishes.tags)
+            found.say(self._access_point, (file_system_id, *described, *wanted), 1)
+        found.say(ACCESS_POINT_COUNT, (file_system_id,), len(answer.items))
+        return len(answer.items)
+
+
+def _transitions(lifecycle: Answer | None) -> dict[str, str] | None:
+    """The lifecycle policies as one mapping (AWS gives one key a policy); None where they are not known."""
+    if lifecycle is None:
+        return None
+    return {key: text_of(value) for policy in lifecycle.items for key, value in policy.items()}
+
+
+def _storage_classes(size: Item, transitions: Mapping[str, str] | None) -> list[str]:
+    """The classes that can hold something: those with bytes or with a policy that moves bytes there."""
+    rules = transitions or {}
+    classes = ["Standard"]
+    if size.get("ValueInIA") or "TransitionToIA" in rules:
+        classes += ["IA", "IASizeOverhead"]
+    if size.get("ValueInArchive") or "TransitionToArchive" in rules:
+        classes += ["Archive", "ArchiveSizeOverhead"]
+    return classes
+
+
+def _mount_targets(found: Findings, file_system_id: str, answer: Answer | None) -> None:
+    for item in answer.items if answer else ():
+        zone, state = text_of(item.get("AvailabilityZoneName")), text_of(item.get("LifeCycleState"))
+        found.say(MOUNT_TARGET_AVAILABLE, (file_system_id, zone), 1 if state == "available" else 0)
+        described = (text_of(item.get("MountTargetId")), text_of(item.get("SubnetId")), text_of(item.get("IpAddress")))
+        found.say(MOUNT_TARGET_INFO, (file_system_id, zone, *described, state), 1)
+
+
+def _replications(found: Findings, chosen: Mapping[str, Item], answer: Answer | None) -> None:
+    """Replications whose source is a chosen file system; AWS lists them at their destination too."""
+    for item in answer.items if answer else ():
+        source = text_of(item.get("SourceFileSystemId"))
+        if source not in chosen or item.get("SourceFileSystemRegion", found.scope.region) != found.scope.region:
+            continue
+        for destination in item.get("Destinations") or ():
+            target = text_of(destination.get("FileSystemId"))
+            found.say(
+                REPLICATION_INFO,
+                (source, target, text_of(destination.get("Region")), text_of(destination.get("Status"))),
+                1,
+            )
+            found.say(REPLICATED_AT, (source, target), seconds_of(destination.get("LastReplicatedTimestamp")))
+            found.resources.append(Resource(REPLICATION, found.scope, (source, target), {}, tags_of(chosen[source])))

@@ -1,0 +1,335 @@
+"""
+The HTTP server: what was rendered before goes out as it is, and a request never waits for more than bytes.
+
+It knows nothing of AWS or of jobs: page, health and reload are functions it was given. How it serves (TLS, users,
+headers) comes from the web configuration file, which is looked at again every few seconds, so that a renewed
+certificate or a new password is in force without a restart; a bad file changes nothing and is named in the log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import html
+import socket
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Protocol
+
+from aiohttp import hdrs, web
+
+from exporter import logs, webconfig
+from exporter.doorman import Doorman
+from exporter.errors import ConfigError
+from exporter.exposition import Format, Rendered, content_type, negotiate, weight_of
+from exporter.webconfig import WebConfig
+
+_LOG = logs.logger(__name__)
+
+WRITE_SIZE = 1 << 18
+"""Bytes in one write: few large ones hold the loop least (performance.md 3.3)."""
+
+_SLOWEST = 60.0
+"""Seconds in which a client must have taken a page; one that hangs must not hold it for ever."""
+
+_SHUTDOWN = 5.0
+"""Seconds that open requests get at the end."""
+
+_Check = Callable[[], tuple[bool, str]]
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_LINKS = (
+    ("/metrics", "series of AWS and of the exporter itself"),
+    ("/-/ready", "whether the first pass is done"),
+    ("/-/healthy", "whether the jobs run"),
+)
+
+
+class SelfMetrics(Protocol):
+    """What is used of `telemetry.Telemetry`."""
+
+    def render(self, openmetrics: bool) -> bytes:  # noqa: FBT001 - its signature
+        """The exporter's own metrics; OpenMetrics ends with ``# EOF``."""
+        ...
+
+
+class Web:
+    """
+    The server.
+
+    Args:
+        host: to listen on, ``""`` for every address of the machine.
+
+        port: 0 for any free one.
+
+        config_file: the web configuration file, None for plain HTTP without users.
+
+        page: the newest rendered snapshot, None before there is one.
+
+        telemetry: the exporter's own metrics, added to each page.
+
+        ready: whether it is, and why not.
+
+        healthy: whether it is, and why not.
+
+        reload: reads the configuration again; returns its faults, none where it is in force.
+
+        landing: facts for the landing page, heading to text.
+
+        recheck: seconds between two looks at the web configuration file.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str,
+        port: int,
+        config_file: str | Path | None,
+        page: Callable[[], Rendered | None],
+        telemetry: SelfMetrics,
+        ready: _Check,
+        healthy: _Check,
+        reload: Callable[[], Awaitable[list[str]]],
+        landing: Callable[[], Mapping[str, str]],
+        recheck: float = 10.0,
+    ) -> None:
+        self._host = host
+        self._port = port
+        self._file = None if config_file is None else Path(config_file)
+        self._page = page
+        self._telemetry = telemetry
+        self._reload = reload
+        self._landing = landing
+        self._recheck = recheck
+        self._config = WebConfig()
+        self._digest = b""
+        self._faults: list[str] = []
+        self._refreshing = asyncio.Lock()
+        self._doorman = Doorman({})
+        self._socket: socket.socket | None = None
+        self._site: web.SockSite | None = None
+        self._watching: asyncio.Task[None] | None = None
+        self._runner = web.AppRunner(
+            self._application(ready, healthy), access_log=None, handle_signals=False, shutdown_timeout=_SHUTDOWN
+        )
+
+    async def start(self) -> tuple[str, int]:
+        """
+        Listen.
+
+        Returns:
+            The address: host and port.
+
+        Raises:
+            `ConfigError`: the web configuration file is bad. OSError: the address cannot be had.
+        """
+        try:
+            if self._file is not None:
+                await self._read(self._file)
+            self._socket = await _bind(self._host, self._port)
+            await self._runner.setup()
+            await self._listen()
+        except BaseException:
+            await self.stop()
+            raise
+        if self._file is not None:
+            self._watching = asyncio.create_task(self._watch(), name="web configuration")
+        host, port = self._socket.getsockname()[:2]
+        return str(host), int(port)
+
+    async def stop(self) -> None:
+        """Stop listening, let open requests end for some seconds, close."""
+        if self._watching is not None:
+            self._watching.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._watching
+        await self._runner.cleanup()
+        if self._socket is not None:
+            self._socket.close()
+
+    async def refresh(self) -> list[str]:
+        """
+        Put the web configuration file in force if it or a file it names has changed.
+
+        Returns:
+            Its faults, one text each; empty where it is in force.
+        """
+        if self._file is None:
+            return []
+        async with self._refreshing:
+            found = await asyncio.to_thread(webconfig.digest, self._config.files or (self._file,))
+            if found == self._digest:
+                return self._faults
+            before = self._config
+            try:
+                await self._read(self._file)
+            except ConfigError as error:
+                self._digest = found
+                self._faults = [f"{error.source}: {fault}" for fault in error.faults]
+                logs.log(_LOG, "error", "web_config_failed", f"the web configuration in force stays: {error}")
+                return self._faults
+            self._faults = []
+            if (before.tls, self._config.tls) != (None, None):
+                await self._listen()
+            logs.log(_LOG, "info", "web_config_read", f"{self._file} is in force")
+            return []
+
+    # ---- listening -----------------------------------------------------------------------------------------------
+
+    async def _read(self, path: Path) -> None:
+        config = await asyncio.to_thread(webconfig.load, path)
+        self._digest = await asyncio.to_thread(webconfig.digest, config.files)
+        self._config = config
+        self._doorman = Doorman(config.users)
+
+    async def _listen(self) -> None:
+        """Take connections by the configuration in force; the socket stays, so that none is refused meanwhile."""
+        if self._socket is None:
+            return
+        before = self._site
+        self._site = web.SockSite(self._runner, self._socket.dup(), ssl_context=self._config.tls)
+        await self._site.start()
+        if before is not None:
+            await before.stop()
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(self._recheck)
+            await self.refresh()
+
+    # ---- answering -----------------------------------------------------------------------------------------------
+
+    def _application(self, ready: _Check, healthy: _Check) -> web.Application:
+        application = web.Application(middlewares=[self._guard])
+        application.router.add_get("/metrics", self._metrics)
+        application.router.add_get("/", self._front)
+        application.router.add_get("/-/healthy", _state(healthy))
+        application.router.add_get("/-/ready", _state(ready))
+        for method in (hdrs.METH_POST, hdrs.METH_PUT):
+            application.router.add_route(method, "/-/reload", self._reloading)
+        return application
+
+    @web.middleware
+    async def _guard(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
+        """Users and headers of the web configuration; a fault of ours is a 500 without its insides."""
+        if not await self._doorman.admits(request.headers.get(hdrs.AUTHORIZATION, "")):
+            return web.Response(
+                status=401, text="Unauthorized\n", headers={hdrs.WWW_AUTHENTICATE: "Basic", **self._config.headers}
+            )
+        request[_HEADERS] = self._config.headers
+        try:
+            response = await handler(request)
+        except web.HTTPException as error:
+            error.headers.update(self._config.headers)
+            raise
+        except (asyncio.CancelledError, ConnectionError):
+            raise
+        except Exception as error:  # noqa: BLE001 - a request must not see a traceback, nor end the server
+            logs.log(_LOG, "error", "request_failed", f"{request.method} {request.path} failed", error=error)
+            return web.Response(status=500, text="Internal error; the log says more\n", headers=self._config.headers)
+        if not response.prepared:
+            response.headers.update(self._config.headers)
+        return response
+
+    async def _metrics(self, request: web.Request) -> web.StreamResponse:
+        """The newest page and, after it, the exporter's own metrics as they are now."""
+        form = negotiate(request.headers.get(hdrs.ACCEPT, ""))
+        page = self._page() or Rendered()
+        own = self._telemetry.render(form == "openmetrics")
+        zipped = _takes_gzip(request.headers.get(hdrs.ACCEPT_ENCODING, ""))
+        headers = {hdrs.CONTENT_TYPE: content_type(form), hdrs.VARY: "Accept, Accept-Encoding", **request[_HEADERS]}
+        if zipped:
+            headers[hdrs.CONTENT_ENCODING] = "gzip"
+        response = web.StreamResponse(headers=headers)
+        try:
+            async with asyncio.timeout(_SLOWEST):
+                await response.prepare(request)
+                if request.method != hdrs.METH_HEAD:
+                    for piece in _together(page.gzip(form, own) if zipped else _plain(page, form, own)):
+                        await response.write(piece)
+                await response.write_eof()
+        except TimeoutError:
+            # The client does not read; it must not hold a page for ever.
+            if request.transport is not None:
+                request.transport.abort()
+        return response
+
+    async def _reloading(self, _request: web.Request) -> web.Response:
+        faults = [*await self._reload(), *await self.refresh()]
+        if faults:
+            return web.Response(status=500, text="".join(f"{fault}\n" for fault in faults))
+        return web.Response(text="reloaded\n")
+
+    async def _front(self, _request: web.Request) -> web.Response:
+        rows = "".join(
+            f"<tr><th>{html.escape(name)}</th><td>{html.escape(text)}</td></tr>"
+            for name, text in self._landing().items()
+        )
+        links = "".join(f'<li><a href="{path[1:]}">{path}</a>: {html.escape(text)}</li>' for path, text in _LINKS)
+        return web.Response(text=_FRONT.format(rows=rows, links=links), content_type="text/html", charset="utf-8")
+
+
+_HEADERS = "headers of the web configuration"
+
+_FRONT = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>storage-exporter</title>
+<style>body {{ font: 16px/1.5 sans-serif; margin: 2em auto; max-width: 50em; padding: 0 1em }}
+th {{ text-align: left; padding-right: 2em; font-weight: normal; color: #555 }}</style></head>
+<body><h1>storage-exporter</h1>
+<p>The AWS storage tier as Prometheus metrics: EBS volumes and EFS file systems beside their limits.</p>
+<ul>{links}<li>/-/reload: POST, reads the configuration again</li></ul>
+<table>{rows}</table></body></html>
+"""
+
+
+def _state(check: _Check) -> _Handler:
+    async def answer(_request: web.Request) -> web.Response:
+        good, text = check()
+        return web.Response(status=200 if good else 503, text=f"{text}\n")
+
+    return answer
+
+
+def _plain(page: Rendered, form: Format, own: bytes) -> Iterator[bytes]:
+    yield from page.plain(form)
+    yield own
+
+
+def _together(pieces: Iterator[bytes] | list[bytes]) -> Iterator[bytes]:
+    """The same bytes in writes of about `WRITE_SIZE`."""
+    waiting = bytearray()
+    for piece in pieces:
+        waiting += piece
+        while len(waiting) >= WRITE_SIZE:
+            yield bytes(waiting[:WRITE_SIZE])
+            del waiting[:WRITE_SIZE]
+    if waiting:
+        yield bytes(waiting)
+
+
+def _takes_gzip(accepted: str) -> bool:
+    """Whether an Accept-Encoding header admits gzip."""
+    for choice in accepted.split(","):
+        name, _, parameters = choice.partition(";")
+        if name.strip().lower() in {"gzip", "*"}:
+            key, _, value = parameters.partition("=")
+            return weight_of(value.strip()) > 0 if key.strip().lower() == "q" else True
+    return False
+
+
+async def _bind(host: str, port: int) -> socket.socket:
+    """
+    A listening socket; ``""`` takes every address, IPv6 and IPv4 where the machine has both.
+
+    Raises:
+        OSError: naming the address that cannot be had.
+    """
+    loop = asyncio.get_running_loop()
+    wanted = host or ("::" if socket.has_dualstack_ipv6() else "0.0.0.0")  # noqa: S104 - a scraper comes from anywhere
+    try:
+        found = await loop.getaddrinfo(wanted, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, _, _, _, address = found[0]
+        dual = not host and family == socket.AF_INET6
+        return socket.create_server(address[:2], family=family, dualstack_ipv6=dual)
+    except OSError as error:
+        raise OSError(f"cannot listen on {host or '*'}:{port} (web.listen): {error.strerror or error}") from error
