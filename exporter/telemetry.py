@@ -1,7 +1,8 @@
 """
 Every metric of the exporter about itself, and the only place that knows prometheus_client.
 
-The table is in `families`. What is measured and when is left to the callers; `scheduler` measures every job in one place. A series exists from the first time something is
+The table is in `families`. What is measured and when is left to the callers; `scheduler` measures every job in one
+place. A series exists from the first time something is
 known of it (a budget that was never set is absent, not 0); counters that rules watch for a first increase start at 0.
 Not pure: the registry is an argument.
 """

@@ -130,6 +130,58 @@ async def test_without_any_region_the_error_names_the_ways_to_set_one() -> None:
             runtime.open(None)
 
 
+async def test_a_profile_that_does_not_exist_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Named in the error, before anything is asked."""
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    with pytest.raises(CredentialsError, match="nobody"):
+        async with running():
+            pytest.fail("started with a profile that does not exist")
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        ("<GetCallerIdentityResponse><GetCallerIdentityResult/></GetCallerIdentityResponse>", "names no account"),
+        ("<AssumeRoleResponse><AssumeRoleResult/></AssumeRoleResponse>", "is no|are no"),
+    ],
+)
+async def test_an_identity_without_an_account_is_no_identity(
+    monkeypatch: pytest.MonkeyPatch, demo: DemoServer, answer: str, error: str
+) -> None:
+    """Series must not begin under an account that nobody named."""
+
+    async def sts(_: web.Request) -> web.Response:
+        return web.Response(text=answer)
+
+    async with serving(sts) as url, running() as runtime:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", url)
+        access = runtime.open(REGION)
+        with pytest.raises(TransientError, match=error):
+            await access.identify()
+        assert access.scope.account_id == ""
+
+
+@pytest.mark.parametrize(
+    ("status", "answer"),
+    [
+        (200, "<AssumeRoleResponse><AssumeRoleResult/></AssumeRoleResponse>"),
+        (400, "<ErrorResponse><Error><Code>ValidationError</Code><Message>no</Message></Error></ErrorResponse>"),
+    ],
+)
+async def test_a_role_that_sts_does_not_give_is_a_credentials_error_with_its_name(
+    monkeypatch: pytest.MonkeyPatch, demo: DemoServer, status: int, answer: str
+) -> None:
+    """Whatever STS says instead of credentials."""
+
+    async def sts(_: web.Request) -> web.Response:
+        return web.Response(status=status, text=answer)
+
+    async with serving(sts) as url, running() as runtime:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", url)
+        with pytest.raises(CredentialsError, match="role/one"):
+            await runtime.open(REGION, [Role("arn:aws:iam::210987654321:role/one")]).identify()
+
+
 # ---- what comes back -----------------------------------------------------------------------------------------------
 
 
@@ -141,7 +193,7 @@ async def test_the_thin_call_gives_what_boto3_gives(demo: DemoServer) -> None:
         used = next(each for each in listed if each["Attachments"] and each["VolumeType"] == "gp3")
         end = int(demo.world.now()) // 60 * 60 - 600
         answer = await access.get_metric_data(head(used["VolumeId"]), end - 600, end, aws_service="ebs")
-    client = boto3.client("cloudwatch", region_name=REGION)
+    client: Any = boto3.client("cloudwatch", region_name=REGION)
     query = {
         "Id": "q0",
         "MetricStat": {
@@ -195,6 +247,14 @@ async def test_a_token_that_comes_back_ends_the_reading(demo: DemoServer) -> Non
         with pytest.raises(RequestError, match="RepeatedToken"):
             await runtime.open(REGION).read_all("ec2", "DescribeVolumes", "Volumes", {}, aws_service="ebs", page_size=5)
     assert len(demo.calls) == 2
+
+
+async def test_a_list_that_botocore_does_not_know_is_a_wrong_request(demo: DemoServer) -> None:
+    """Nothing is sent."""
+    async with running() as runtime:
+        with pytest.raises(RequestError, match="UnknownOperation"):
+            await runtime.open(REGION).read_all("ec2", "DescribeNothing", "Nothing", {}, aws_service="ebs")
+    assert demo.calls == []
 
 
 async def test_an_empty_page_with_a_token_is_not_the_last(monkeypatch: pytest.MonkeyPatch, demo: DemoServer) -> None:

@@ -88,6 +88,20 @@ async def test_a_fault_that_stays_is_given_up_as_what_it_is(
 
 
 @both_planes
+async def test_a_throttled_call_slows_down_all_that_come_after(demo: DemoServer, plane: str) -> None:
+    """What was saved up is gone and the pace is halved: the next calls to that API wait for their turn."""
+    demo.faults.add("throttle-400", service=plane, count=1)
+    clock = SkippingClock()
+    async with running(clock=clock, describe_per_second=10.0, get_metric_data_per_second=10.0) as runtime:
+        access = runtime.open(REGION)
+        await PLANES[plane](access)
+        paused = clock.skipped
+        for _ in range(5):
+            await PLANES[plane](access)
+    assert clock.skipped - paused > 0.4
+
+
+@both_planes
 async def test_a_denied_call_is_never_repeated_and_says_who_asked(demo: DemoServer, plane: str) -> None:
     """One request; the identity is in the message."""
     demo.faults.add("denied", service=plane)

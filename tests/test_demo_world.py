@@ -153,7 +153,7 @@ def test_time_since_last_sync_needs_the_destination() -> None:
 
 
 def test_native_periods() -> None:
-    """Basic monitoring has a datapoint each 5 minutes, detailed each minute, StorageBytes each 15, also at period 60."""
+    """Also at period 60: basic monitoring each 5 minutes, detailed each minute, StorageBytes each 15."""
     asked = world()
 
     def stamps(metric: str, given: Pairs, space: str) -> set[int]:
@@ -295,7 +295,7 @@ def test_listed_metrics_are_those_with_datapoints() -> None:
         assert ((metric, given) in listed) is published
 
 
-# --- scenarios and changes ---------------------------------------------------------------------------------------------
+# --- scenarios and changes ------------------------------------------------------------------------------------------
 
 
 def test_scenarios_are_named_and_unknown_ones_refused() -> None:

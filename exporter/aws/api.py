@@ -287,7 +287,7 @@ class Access:
             paging = await self._runtime.workers.run(
                 lambda _: self._clients.paging(service, operation), self._runtime.deadline
             )
-        except (BotoCoreError, AttributeError, NoAnswerError) as error:
+        except (BotoCoreError, NoAnswerError) as error:
             raise from_exception(service, operation, error) from error
         asked = dict(params)
         if paging is not None and paging.limit and page_size is not None:

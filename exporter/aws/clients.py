@@ -157,12 +157,13 @@ class Clients:
         return answer
 
     def paging(self, service: str, operation: str) -> Paging | None:
-        """How *operation* is paged, or None where it is not."""
+        """How *operation* is paged, or None where it is not (or is not known: its call will say so)."""
         key = (service, operation)
         if key not in self._paging:
             client = self._client(service)
             self._paging[key] = None
-            if client.can_paginate(xform_name(operation)):
+            known = operation in client.meta.service_model.operation_names
+            if known and client.can_paginate(xform_name(operation)):
                 with self._shared.lock:
                     model = self._own_session().get_paginator_model(service).get_paginator(operation)
                 self._paging[key] = Paging(

@@ -62,7 +62,7 @@ def _reply(request: Request, operation: str, body: dict[str, Any]) -> Reply:
 
 def _metric_data(world: World, asked: MetricDataRequest, tweaks: Tweaks) -> dict[str, Any]:
     token = read_token(asked.token) if asked.token else {}
-    digest = hashlib.blake2b(repr((asked.queries, asked.start, asked.end)).encode(), digest_size=8).hexdigest()
+    digest = asked.digest()
     if token and token.get("of") not in {digest, None}:
         raise WireError("InvalidNextToken", "The next token specified is invalid.")
     instant = float(token.get("at", world.now()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 from collections import Counter
@@ -50,6 +51,11 @@ class MetricDataRequest:
     descending: bool
     limit: int
     token: str | None
+
+    def digest(self) -> str:
+        """The same for every page of one request, another for another request."""
+        parts = [(item.id, item.namespace, item.metric, sorted(item.dimensions), item.stat) for item in self.queries]
+        return hashlib.blake2b(repr((parts, self.start, self.end)).encode(), digest_size=8).hexdigest()
 
     @property
     def billed(self) -> int:
