@@ -216,7 +216,6 @@ class Web:
             return web.Response(
                 status=401, text="Unauthorized\n", headers={hdrs.WWW_AUTHENTICATE: "Basic", **self._config.headers}
             )
-        request[_HEADERS] = self._config.headers
         try:
             response = await handler(request)
         except web.HTTPException as error:
@@ -237,7 +236,7 @@ class Web:
         page = self._page() or Rendered()
         own = self._telemetry.render(form == "openmetrics")
         zipped = _takes_gzip(request.headers.get(hdrs.ACCEPT_ENCODING, ""))
-        headers = {hdrs.CONTENT_TYPE: content_type(form), hdrs.VARY: "Accept, Accept-Encoding", **request[_HEADERS]}
+        headers = {hdrs.CONTENT_TYPE: content_type(form), hdrs.VARY: "Accept, Accept-Encoding", **self._config.headers}
         if zipped:
             headers[hdrs.CONTENT_ENCODING] = "gzip"
         response = web.StreamResponse(headers=headers)
@@ -268,8 +267,6 @@ class Web:
         links = "".join(f'<li><a href="{path[1:]}">{path}</a>: {html.escape(text)}</li>' for path, text in _LINKS)
         return web.Response(text=_FRONT.format(rows=rows, links=links), content_type="text/html", charset="utf-8")
 
-
-_HEADERS = "headers of the web configuration"
 
 _FRONT = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>storage-exporter</title>

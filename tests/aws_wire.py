@@ -180,7 +180,7 @@ both_planes = pytest.mark.parametrize("plane", list(PLANES))
 async def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
     """Return as soon as *condition* holds; fail where it does not within *seconds*."""
     async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - what is waited for happens in servers and threads
+        while not condition():
             await asyncio.sleep(0.01)
 
 

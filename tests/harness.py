@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 
 import pytest
 import yaml
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
 from exporter import exposition, logs
@@ -36,6 +37,15 @@ def parsed(text: str) -> Series:
     return {
         (sample.name, frozenset(sample.labels.items())): sample.value
         for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def parsed_openmetrics(text: str) -> Series:
+    """The same of the other format, by its own parser."""
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in openmetrics(text)  # type: ignore[no-untyped-call]
         for sample in family.samples
     }
 

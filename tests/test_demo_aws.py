@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -273,143 +274,6 @@ def test_efs_pages(aws: dict[str, Any]) -> None:
         assert len(paged) == -(-len(whole) // 2) > 1
 
 
-# --- CloudWatch ------------------------------------------------------------------------------------------------------
-
-
-def test_datapoints_arrive_as_the_world_has_them(server: DemoServer, aws: dict[str, Any]) -> None:
-    """For every listed metric, both scan orders give the world's points, to the last bit."""
-    listed = [item for page in aws["cloudwatch"].get_paginator("list_metrics").paginate() for item in page["Metrics"]]
-    assert len(listed) > 500
-    chosen = listed[:: len(listed) // 150]
-    queries = [
-        query(
-            f"m{number}",
-            item["Namespace"],
-            item["MetricName"],
-            {part["Name"]: part["Value"] for part in item["Dimensions"]},
-            "Average",
-            300,
-        )
-        for number, item in enumerate(chosen)
-    ]
-    for order in ("TimestampDescending", "TimestampAscending"):
-        answer = aws["cloudwatch"].get_metric_data(
-            MetricDataQueries=queries, StartTime=NOW - 3600, EndTime=NOW, ScanBy=order
-        )
-        assert "NextToken" not in answer
-        results = {item["Id"]: item for item in answer["MetricDataResults"]}
-        for number, item in enumerate(chosen):
-            result = results[f"m{number}"]
-            pairs = frozenset((part["Name"], part["Value"]) for part in item["Dimensions"])
-            known = server.world.points(item["Namespace"], item["MetricName"], pairs, "Average", 300, NOW - 3600, NOW)
-            stamps = [stamp.timestamp() for stamp in result["Timestamps"]]
-            found = list(zip(stamps, result["Values"], strict=True))
-            assert found == (known if order == "TimestampAscending" else known[::-1])
-            assert found
-            assert result["StatusCode"] == "Complete"
-    assert server.calls[-1].queries == server.calls[-1].billed == len(queries)
-
-
-def test_no_data_is_an_empty_complete_result(server: DemoServer, aws: dict[str, Any]) -> None:
-    """A metric that is not published is no error."""
-    volume = {"VolumeId": server.world.volume("data-postgres-0").volume_id}
-    answer = aws["cloudwatch"].get_metric_data(
-        MetricDataQueries=[query("m", "AWS/EBS", "BurstBalance", volume)], StartTime=NOW - 600, EndTime=NOW
-    )
-    (result,) = answer["MetricDataResults"]
-    assert (result["Values"], result["Timestamps"], result["StatusCode"]) == ([], [], "Complete")
-
-
-def test_get_metric_data_pages_by_datapoints(server: DemoServer, aws: dict[str, Any]) -> None:
-    """MaxDatapoints cuts within a result (PartialData, then the rest); put together nothing is lost or twice."""
-    names = ("data-postgres-0", "orphan", "data-mysql-0", "redo")
-    queries = [
-        query(f"m{number}", "AWS/EBS", "VolumeReadOps", {"VolumeId": server.world.volume(name).volume_id})
-        for number, name in enumerate(names)
-    ]
-    asked = {"MetricDataQueries": queries, "StartTime": NOW - 900, "EndTime": NOW}
-    whole = {item["Id"]: item["Values"] for item in aws["cloudwatch"].get_metric_data(**asked)["MetricDataResults"]}
-    pages = list(aws["cloudwatch"].get_paginator("get_metric_data").paginate(**asked, MaxDatapoints=5))
-    joined: dict[str, list[float]] = {}
-    for page in pages:
-        assert sum(len(item["Values"]) for item in page["MetricDataResults"]) <= 5
-        for item in page["MetricDataResults"]:
-            joined.setdefault(item["Id"], []).extend(item["Values"])
-    assert joined == whole
-    assert len(pages) == -(-sum(len(values) for values in whole.values()) // 5)
-    states = [[item["StatusCode"] for item in page["MetricDataResults"]] for page in pages]
-    assert states[0] == ["PartialData"]
-    assert states[-1][-1] == "Complete"
-
-
-def test_pages_of_one_answer_agree_although_time_passes() -> None:
-    """A datapoint published between two pages does not shift what the second one holds."""
-    clock = WorldClock(NOW)
-    with run_in_thread(World(1, clock)) as server, clients(server, "cloudwatch") as (cloudwatch,):
-        volume = {"VolumeId": server.world.volume("data-mysql-0").volume_id}
-        asked = {
-            "MetricDataQueries": [query("m", "AWS/EBS", "VolumeReadOps", volume)],
-            "StartTime": NOW - 600,
-            "EndTime": NOW + 600,
-        }
-        whole = cloudwatch.get_metric_data(**asked)["MetricDataResults"][0]["Values"]
-        first = cloudwatch.get_metric_data(**asked, MaxDatapoints=3)
-        clock.advance(120)
-        rest = cloudwatch.get_metric_data(**asked, NextToken=first["NextToken"])
-        assert first["MetricDataResults"][0]["Values"] + rest["MetricDataResults"][0]["Values"] == whole
-
-
-def test_statistics_of_one_metric_are_billed_once(server: DemoServer, aws: dict[str, Any]) -> None:
-    """Up to five statistics of a metric in one request cost one metric."""
-    volume = {"VolumeId": server.world.volume("data-postgres-0").volume_id}
-    stats = ("Sum", "Average", "Minimum", "Maximum", "SampleCount", "p90")
-    queries = [query(f"m{number}", "AWS/EBS", "VolumeReadOps", volume, stat) for number, stat in enumerate(stats)]
-    for number, billed in ((5, 1), (6, 2)):
-        aws["cloudwatch"].get_metric_data(MetricDataQueries=queries[:number], StartTime=NOW - 600, EndTime=NOW)
-        assert (server.calls[-1].queries, server.calls[-1].billed) == (number, billed)
-
-
-@pytest.mark.parametrize(
-    ("change", "why"),
-    [
-        ({"Id": "M0"}, "Id"),
-        ({"Id": "0"}, "Id"),
-        ({"MetricStat": {"Period": 90}}, "multiple of 60"),
-        ({"MetricStat": {"Stat": "Mean"}}, "Stat"),
-        ({"Id": "b"}, "not unique"),
-        ({"StartTime": NOW}, "less than"),
-        ({"MetricDataQueries": 501}, "500"),
-    ],
-)
-def test_get_metric_data_is_validated(aws: dict[str, Any], change: dict[str, Any], why: str) -> None:
-    """What CloudWatch refuses is refused, and the message says why (aws-facts 2.1)."""
-    one, other = (query(name, "AWS/EBS", "VolumeReadOps", {"VolumeId": "vol-1"}) for name in "ab")
-    queries = [one, other]
-    if "Id" in change:
-        one["Id"] = change["Id"]
-    one["MetricStat"].update(change.get("MetricStat", {}))
-    if "MetricDataQueries" in change:
-        queries = [query(f"m{number}", "AWS/EBS", "X", {"VolumeId": "v"}) for number in range(501)]
-    asked = {"MetricDataQueries": queries, "StartTime": change.get("StartTime", NOW - 600), "EndTime": NOW}
-    with pytest.raises(aws["cloudwatch"].exceptions.ClientError, match=why) as caught:
-        aws["cloudwatch"].get_metric_data(**asked)
-    assert caught.value.response["Error"]["Code"] == "ValidationError"
-
-
-def test_list_metrics_filters(server: DemoServer, aws: dict[str, Any]) -> None:
-    """A dimension filter also finds metrics with further dimensions."""
-    volume_id = server.world.volume("data-postgres-0").volume_id
-    chosen = [{"Name": "VolumeId", "Value": volume_id}]
-    listed = aws["cloudwatch"].list_metrics(Namespace="AWS/EBS", Dimensions=chosen)["Metrics"]
-    shapes = {tuple(sorted(part["Name"] for part in item["Dimensions"])) for item in listed}
-    assert shapes == {("VolumeId",), ("InstanceId", "VolumeId")}
-    assert "BurstBalance" not in {item["MetricName"] for item in listed}
-    recent = aws["cloudwatch"].list_metrics(Namespace="AWS/EFS", MetricName="StorageBytes", RecentlyActive="PT3H")[
-        "Metrics"
-    ]
-    assert {item["MetricName"] for item in recent} == {"StorageBytes"}
-
-
 # --- accounts --------------------------------------------------------------------------------------------------------
 
 
@@ -446,3 +310,47 @@ async def test_the_server_is_also_an_async_context_manager() -> None:
     async with DemoServer() as server:
         assert server.url.startswith("http://127.0.0.1:")
         assert server.environment()["AWS_ENDPOINT_URL"] == server.url
+
+
+def test_fast_snapshot_restores_and_their_credits(server: DemoServer, aws: dict[str, Any]) -> None:
+    """An enabled snapshot is listed with its zone, and its credits are published under both."""
+    enabled = [{"Name": "state", "Values": ["enabled"]}]
+    (found,) = aws["ec2"].describe_fast_snapshot_restores(Filters=enabled)["FastSnapshotRestores"]
+    given = {"SnapshotId": found["SnapshotId"], "AvailabilityZone": found["AvailabilityZone"]}
+    queries = [
+        query("size", "AWS/EBS", "FastSnapshotRestoreCreditsBucketSize", given, "Average"),
+        query("left", "AWS/EBS", "FastSnapshotRestoreCreditsBalance", given, "Average"),
+    ]
+    answer = aws["cloudwatch"].get_metric_data(MetricDataQueries=queries, StartTime=NOW - 600, EndTime=NOW)
+    size, left = ({*item["Values"]} for item in answer["MetricDataResults"])
+    assert (size, left) == ({10.0}, {8.0})
+    disabled = [{"Name": "state", "Values": ["disabling", "disabled"]}]
+    assert aws["ec2"].describe_fast_snapshot_restores(Filters=disabled)["FastSnapshotRestores"] == []
+
+
+def test_regions_and_zones(server: DemoServer, aws: dict[str, Any]) -> None:
+    """The region is opted in and has the zones of the estate."""
+    regions = aws["ec2"].describe_regions(RegionNames=[server.world.region])["Regions"]
+    assert [item["OptInStatus"] for item in regions] == ["opted-in"]
+    zones = {item["ZoneName"]: item["ZoneId"] for item in aws["ec2"].describe_availability_zones()["AvailabilityZones"]}
+    assert zones == {item.zone: item.zone_id for item in server.world.instances()}
+
+
+def test_file_systems_changed_by_hand_are_seen() -> None:
+    """A test can add file systems and access points and change them while the server runs."""
+    world = World(1, WorldClock(NOW))
+    with run_in_thread(world) as server, clients(server, "efs") as (efs,):
+        media = world.file_system("media")
+        world.add_file_system(replace(media, file_system_id="fs-0feed", name="copy", mount_targets=()))
+        world.update_file_system("scratch", state="error")
+        world.add_access_point("scratch", replace(media.access_points[0], access_point_id="fsap-0feed"))
+        states = {item["FileSystemId"]: item["LifeCycleState"] for item in efs.describe_file_systems()["FileSystems"]}
+        scratch = world.file_system("scratch").file_system_id
+        assert (states["fs-0feed"], states[scratch]) == ("available", "error")
+        assert efs.describe_mount_targets(FileSystemId="fs-0feed")["MountTargets"] == []
+        (point,) = efs.describe_access_points(FileSystemId=scratch)["AccessPoints"]
+        assert point["AccessPointId"] == "fsap-0feed"
+        target = world.file_system("scratch").mount_targets[0].mount_target_id
+        assert efs.describe_mount_targets(MountTargetId=target)["MountTargets"][0]["FileSystemId"] == scratch
+        tags = efs.list_tags_for_resource(ResourceId="fsap-0feed")["Tags"]
+        assert tags == [{"Key": "Name", "Value": "media"}]

@@ -70,9 +70,10 @@ async def test_get_metric_data_fails_alone_and_leaves_no_hole(kind: str, monkeyp
         feeds = await over.run(T + 240)
         assert feeds["efs"].report.ok
         asked = [
-            (call.request.start, call.request.end)
-            for call in over.asked()
-            for query in (call.request.queries if call.request else ())
+            (request.start, request.end)
+            for request in (call.request for call in over.asked())
+            if request is not None
+            for query in request.queries
             if query.metric == "MeteredIOBytes" and ("FileSystemId", system) in query.dimensions
         ]
         # One question, from the end of the newest period that had arrived (CloudWatch was 3 minutes behind).
