@@ -239,11 +239,10 @@ class Telemetry:
         self._count(families.LEASE, ())
 
     def enable_remote_write(self) -> None:
-        """Make the families of push mode; in scrape mode they do not exist."""
+        """Make the families of push mode; in scrape mode they do not exist. Nothing is unsent before something is."""
         self._count(families.SENT, (), 0)
         self._count(families.SEND_FAILED, (), 0)
         self._metric(families.SEND_DROPPED, Counter)
-        self._metric(families.UNSENT, Gauge)
         self._set(families.OUTBOX, (), 0)
 
     def forget_scope(self, scope: Scope) -> None:

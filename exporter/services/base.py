@@ -21,6 +21,9 @@ from exporter.naming import tag_label, unit_of
 Item = dict[str, Any]
 """One thing as botocore gives it."""
 
+EARLY = 5
+"""Seconds by which a pass may come early and still count: passes are a minute apart, give or take some milliseconds."""
+
 LEAST_AGE_LIMIT = 900
 """Seconds for which any answer may stand in for a failing one: three full discoveries of the quick kind."""
 
@@ -166,7 +169,7 @@ class Reader:
         memory = self._memory.setdefault((operation.name, key), _Memory())
         memory.used = self.now
         interval = self.interval(operation) if every is None else every
-        if self.now - memory.tried >= interval and operation.name not in self.failures:
+        if self.now - memory.tried >= interval - EARLY and operation.name not in self.failures:
             memory.tried = self.now
             try:
                 items = await self._ask(operation, params or {})

@@ -223,9 +223,11 @@ class Ebs:
             "size_gib": int(item.get("Size") or 0),
             "multi_attach": bool(item.get("MultiAttachEnabled")) or len(holding) > 1,
         }
-        found.resources.append(Resource(VOLUME, found.scope, (volume_id,), facts, tags))
-        for instance_id in holding:
-            known = sized[instance_id].facts if instance_id in sized else {}
+        learnt = {each: sized[each].facts if each in sized else {} for each in holding}
+        kinds = {known["nitro"] for known in learnt.values() if "nitro" in known}
+        of_volume = {**facts, "nitro": True in kinds} if kinds else facts
+        found.resources.append(Resource(VOLUME, found.scope, (volume_id,), of_volume, tags))
+        for instance_id, known in learnt.items():
             found.resources.append(
                 Resource(ATTACHMENT, found.scope, (instance_id, volume_id), {**facts, **known}, tags)
             )

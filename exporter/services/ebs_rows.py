@@ -65,13 +65,17 @@ def provisioned_iops_single(resource: Resource) -> bool:
 
 
 def bursting(resource: Resource) -> bool:
-    """Has a burst bucket that can empty: gp2, st1 and sc1 whose baseline is not above the burst ceiling."""
+    """
+    Has a burst bucket AWS tells of: gp2, st1 and sc1. Where the baseline is above the burst ceiling the bucket never
+    empties; on Nitro nothing is published then, elsewhere it reads 100 (aws-facts 1.1).
+    """
     size = float(resource.facts.get("size_gib", 0))
+    on_nitro = resource.facts.get("nitro") is True
     match resource.facts.get("volume_type"):
         case "gp2":
-            return size <= _GP2_BURST_CEILING_GIB
+            return size <= _GP2_BURST_CEILING_GIB or not on_nitro
         case "st1":
-            return size <= _ST1_BURST_CEILING_GIB
+            return size <= _ST1_BURST_CEILING_GIB or not on_nitro
         case "sc1":
             return True
         case _:

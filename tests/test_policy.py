@@ -1,0 +1,56 @@
+"""The IAM policy: every action exists and only reads, and the calls of the whole test run are within it."""
+
+from __future__ import annotations
+
+import pytest
+from policy_sentry.querying.actions import get_actions_for_service, get_actions_with_access_level
+
+from exporter.config import Config
+from exporter.model import Tier
+from exporter.policy import policy
+from exporter.services.registry import SERVICES
+from tests.harness import SEEN, config_of
+
+EVERYTHING = {name: {"tiers": [tier.value for tier in Tier]} for name in SERVICES}
+SIGNED_AS = {"ec2": "ec2", "elasticfilesystem": "elasticfilesystem", "monitoring": "cloudwatch", "sts": "sts"}
+
+
+def actions_of(config: Config) -> set[str]:
+    return {action for statement in policy(config)["Statement"] for action in statement["Action"]}
+
+
+@pytest.mark.parametrize("prefix", ["ec2", "elasticfilesystem", "cloudwatch"])
+def test_actions_exist_and_only_read(prefix: str) -> None:
+    """AWS's own table of actions knows each of them, at access level Read or List."""
+    ours = {action for action in actions_of(config_of(services=EVERYTHING)) if action.startswith(f"{prefix}:")}
+    assert ours
+    assert ours <= set(get_actions_for_service(prefix))
+    reading = {action for level in ("Read", "List") for action in get_actions_with_access_level(prefix, level)}
+    assert ours <= reading
+
+
+def test_what_is_off_needs_no_permission() -> None:
+    """A service that is disabled, or a kind nobody asks about, is not in the policy."""
+    only_efs = actions_of(config_of(services={"ebs": {"enabled": False}}))
+    assert {action.split(":")[0] for action in only_efs} == {"cloudwatch", "elasticfilesystem"}
+    assert "ec2:DescribeFastSnapshotRestores" not in actions_of(Config())
+    assert "ec2:DescribeFastSnapshotRestores" in actions_of(config_of(services=EVERYTHING))
+
+
+def test_partitions() -> None:
+    """The ARNs follow the partition."""
+    resources = [statement["Resource"] for statement in policy(Config(), "aws-cn")["Statement"]]
+    assert [
+        "arn:aws-cn:elasticfilesystem:*:*:file-system/*",
+        "arn:aws-cn:elasticfilesystem:*:*:access-point/*",
+    ] in resources
+
+
+@pytest.mark.last
+def test_the_calls_of_the_whole_run_are_within_the_policy(request: pytest.FixtureRequest) -> None:
+    """Every operation the servers of this run were asked by the exporter is allowed by the policy for everything."""
+    allowed = actions_of(config_of(services=EVERYTHING)) | {"sts:GetCallerIdentity", "sts:AssumeRole"}
+    made = {f"{SIGNED_AS[service]}:{operation}" for service, operation in SEEN}
+    assert made <= allowed
+    if any(item.path.name == "test_survive_faults.py" for item in request.session.items):
+        assert made >= {"ec2:DescribeVolumes", "elasticfilesystem:DescribeMountTargets", "cloudwatch:GetMetricData"}
