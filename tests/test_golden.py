@@ -1,0 +1,70 @@
+"""
+The exposition of each service from the whole line, at a fixed seed and clock, as files to be reviewed as a diff.
+
+UPDATE_GOLDEN=1 writes them anew.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from exporter import exposition
+from exporter.demo import World, WorldClock
+from tests.harness import T, config_of, line, parsed, parsed_openmetrics
+from tests.tools import binary
+
+GOLDEN = Path(__file__).parent / "golden"
+SITUATIONS = {
+    "ebs": ("ebs", "quiet", 0),
+    "efs": ("efs", "quiet", 0),
+    "ebs-stall": ("ebs", "ebs-stall", 300),
+    "efs-credits": ("efs", "efs-credits", 5 * 3600),
+}
+
+
+async def written(name: str, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
+    """The situation as text and as OpenMetrics."""
+    service, scenario, ago = SITUATIONS[name]
+    world = World(1, WorldClock(at=T))
+    world.scenario(scenario, T - ago)
+    services = {each: {"enabled": each == service} for each in ("ebs", "efs")}
+    config = config_of(services=services, tags=["team"], pins={"tags": {"team": "payments"}})
+    async with line(monkeypatch, world=world, config=config) as over:
+        await over.run(T)
+        snapshot = over.parts.store.snapshot(T)
+    return exposition.plain(snapshot).decode(), exposition.plain(snapshot, "openmetrics").decode() + "# EOF\n"
+
+
+@pytest.mark.parametrize("name", SITUATIONS)
+async def test_the_exposition_is_as_reviewed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """World in, text out; both formats parse back to the same samples."""
+    text, rich = await written(name, monkeypatch)
+    file = GOLDEN / f"{name}.txt"
+    if os.environ.get("UPDATE_GOLDEN") == "1":
+        GOLDEN.mkdir(exist_ok=True)
+        file.write_text(text)
+    changed = list(
+        difflib.unified_diff(file.read_text().splitlines(), text.splitlines(), "golden", "now", lineterm="", n=0)
+    )
+    assert changed == []
+    assert parsed(text) == parsed_openmetrics(rich)
+    assert len(parsed(text)) == sum(not each.startswith("#") for each in text.splitlines())
+
+
+@pytest.mark.binary
+@pytest.mark.parametrize("name", SITUATIONS)
+def test_promtool_finds_nothing(name: str) -> None:
+    """`promtool check metrics` is clean."""
+    done = subprocess.run(
+        [binary("promtool"), "check", "metrics"],
+        input=(GOLDEN / f"{name}.txt").read_text(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
