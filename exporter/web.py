@@ -102,7 +102,6 @@ class Web:
         self._landing = landing
         self._recheck = recheck
         self._config = WebConfig()
-        self._digest = b""
         self._faults: list[str] = []
         self._refreshing = asyncio.Lock()
         self._doorman = Doorman({})
@@ -157,17 +156,19 @@ class Web:
         if self._file is None:
             return []
         async with self._refreshing:
-            found = await asyncio.to_thread(webconfig.digest, self._config.files or (self._file,))
-            if found == self._digest:
-                return self._faults
+            # After a fault every look reads all of it: what mends it may be a file that was not there to be watched.
+            now = await asyncio.to_thread(webconfig.digest, self._config.files)
+            if not self._faults and now == self._config.digest:
+                return []
             before = self._config
             try:
                 await self._read(self._file)
             except ConfigError as error:
-                self._digest = found
-                self._faults = [f"{error.source}: {fault}" for fault in error.faults]
-                logs.log(_LOG, "error", "web_config_failed", f"the web configuration in force stays: {error}")
-                return self._faults
+                faults = [f"{error.source}: {fault}" for fault in error.faults]
+                if faults != self._faults:
+                    logs.log(_LOG, "error", "web_config_failed", f"the web configuration in force stays: {error}")
+                self._faults = faults
+                return faults
             self._faults = []
             if (before.tls, self._config.tls) != (None, None):
                 await self._listen()
@@ -177,10 +178,8 @@ class Web:
     # ---- listening -----------------------------------------------------------------------------------------------
 
     async def _read(self, path: Path) -> None:
-        config = await asyncio.to_thread(webconfig.load, path)
-        self._digest = await asyncio.to_thread(webconfig.digest, config.files)
-        self._config = config
-        self._doorman = Doorman(config.users)
+        self._config = await asyncio.to_thread(webconfig.load, path)
+        self._doorman = Doorman(self._config.users)
 
     async def _listen(self) -> None:
         """Take connections by the configuration in force; the socket stays, so that none is refused meanwhile."""
@@ -201,6 +200,7 @@ class Web:
 
     def _application(self, ready: _Check, healthy: _Check) -> web.Application:
         application = web.Application(middlewares=[self._guard])
+        application.on_response_prepare.append(_sign)
         application.router.add_get("/metrics", self._metrics)
         application.router.add_get("/", self._front)
         application.router.add_get("/-/healthy", _state(healthy))
@@ -279,6 +279,11 @@ th {{ text-align: left; padding-right: 2em; font-weight: normal; color: #555 }}<
 """
 
 
+async def _sign(_request: web.Request, response: web.StreamResponse) -> None:
+    """Name the server, rather than the versions of its libraries."""
+    response.headers[hdrs.SERVER] = "storage-exporter"
+
+
 def _state(check: _Check) -> _Handler:
     async def answer(_request: web.Request) -> web.Response:
         good, text = check()
@@ -305,13 +310,13 @@ def _together(pieces: Iterator[bytes] | list[bytes]) -> Iterator[bytes]:
 
 
 def _takes_gzip(accepted: str) -> bool:
-    """Whether an Accept-Encoding header admits gzip."""
+    """Whether an Accept-Encoding header admits gzip: what it says of gzip counts, else what it says of ``*``."""
+    weights = {}
     for choice in accepted.split(","):
         name, _, parameters = choice.partition(";")
-        if name.strip().lower() in {"gzip", "*"}:
-            key, _, value = parameters.partition("=")
-            return weight_of(value.strip()) > 0 if key.strip().lower() == "q" else True
-    return False
+        key, _, value = parameters.partition("=")
+        weights[name.strip().lower()] = weight_of(value.strip()) if key.strip().lower() == "q" else 1.0
+    return weights.get("gzip", weights.get("*", 0.0)) > 0
 
 
 async def _bind(host: str, port: int) -> socket.socket:

@@ -76,27 +76,24 @@ class WebConfig:
         headers: set on every response.
 
         files: what it was read from, the web configuration file first.
+
+        digest: of the files, taken before they were read: what changes meanwhile is seen at the next look.
     """
 
     tls: ssl.SSLContext | None = None
     users: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict)
     files: tuple[Path, ...] = ()
+    digest: bytes = b""
 
 
 def digest(files: Iterable[Path]) -> bytes:
     """
-    A checksum of the files' contents, a file that cannot be read counting as such.
+    The checksums of the files' contents one after another, a file that cannot be read counting as such.
 
     Contents and not times: mounted ConfigMaps and Secrets change by swapping a link.
     """
-    total = hashlib.sha256()
-    for path in files:
-        try:
-            total.update(hashlib.sha256(path.read_bytes()).digest())
-        except OSError as error:
-            total.update(f"{type(error).__name__}\n".encode())
-    return total.digest()
+    return b"".join(map(_checksum, files))
 
 
 def load(path: Path) -> WebConfig:
@@ -111,6 +108,7 @@ def load(path: Path) -> WebConfig:
     def tell(where: tuple[str, ...], message: str) -> None:
         faults.append(Fault(spell(where), message))
 
+    before = digest([path])
     try:
         text = path.read_text("utf-8")
     except OSError as error:
@@ -126,12 +124,19 @@ def load(path: Path) -> WebConfig:
     faults.extend(Fault(spell(where), message) for where, message in document.faults)
     top = _section(document.data, (), tell)
     folder = path.parent
-    tls, files = _tls(_section(top.get(_TLS), (_TLS,), tell), folder, tell)
+    tls, files, seen = _tls(_section(top.get(_TLS), (_TLS,), tell), folder, tell)
     headers = _http(_section(top.get(_HTTP), (_HTTP,), tell), tell)
     users = _users(top.get(_USERS), tell)
     if faults:
         raise ConfigError(str(path), faults)
-    return WebConfig(tls, users, headers, (path, *files))
+    return WebConfig(tls, users, headers, (path, *files), before + seen)
+
+
+def _checksum(path: Path) -> bytes:
+    try:
+        return hashlib.sha256(path.read_bytes()).digest()
+    except OSError as error:
+        return hashlib.sha256(type(error).__name__.encode()).digest()
 
 
 def _section(value: Any, where: tuple[str, ...], tell: _Tell) -> Mapping[str, Any]:
@@ -171,9 +176,11 @@ def _choice(section: Mapping[str, Any], where: tuple[str, ...], choices: Mapping
     return ""
 
 
-def _tls(section: Mapping[str, Any], folder: Path, tell: _Tell) -> tuple[ssl.SSLContext | None, tuple[Path, ...]]:
+def _tls(
+    section: Mapping[str, Any], folder: Path, tell: _Tell
+) -> tuple[ssl.SSLContext | None, tuple[Path, ...], bytes]:
     if not section:
-        return None, ()
+        return None, (), b""
     sound = True
 
     def told(where: tuple[str, ...], message: str) -> None:
@@ -194,8 +201,9 @@ def _tls(section: Mapping[str, Any], folder: Path, tell: _Tell) -> tuple[ssl.SSL
     if policy == "NoClientCert" and section.get("client_ca_file") and "client_auth_type" not in section:
         told((_TLS, "client_auth_type"), "is needed: client_ca_file alone would verify nobody")
     files = tuple(path for path in (cert, key, authority) if path is not None)
+    seen = digest(files)
     if not sound or cert is None or key is None:
-        return None, files
+        return None, files, seen
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = least
     context.maximum_version = most
@@ -213,7 +221,7 @@ def _tls(section: Mapping[str, Any], folder: Path, tell: _Tell) -> tuple[ssl.SSL
             context.load_verify_locations(authority)
         except (ssl.SSLError, OSError) as error:
             told((_TLS, "client_ca_file"), f"holds no PEM certificate ({getattr(error, 'reason', None) or error})")
-    return context if sound else None, files
+    return context if sound else None, files, seen
 
 
 def _file(

@@ -125,10 +125,10 @@ async def line(
     config: Config | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Line]:
-    """The line at instant `T`; calls are given up after a second, passes after five, unless *config* says otherwise."""
+    """The line at instant `T`; calls are given up after three seconds, passes after twenty, unless *config* says otherwise."""
     clock = FixedClock(T)
     world = world or World(1, WorldClock(at=T))
-    config = config or config_of(limits={"deadline": "1s", "pass_deadline": "5s"})
+    config = config or config_of(limits={"deadline": "3s", "pass_deadline": "20s"})
     async with DemoServer(world) as server:
         for name, value in {**server.environment(), **(environ or {})}.items():
             monkeypatch.setenv(name, value)

@@ -16,7 +16,7 @@ from tests.harness import T, config_of, line
 
 READ = "aws_ebs_volume_read_bytes_per_second"
 STALLED = "aws_ebs_volume_stalled_io"
-PINNED = {"pins": {"tags": {"pin": "yes"}}, "tags": ["pin"], "limits": {"deadline": "2s", "pass_deadline": "9s"}}
+PINNED = {"pins": {"tags": {"pin": "yes"}}, "tags": ["pin"], "limits": {"deadline": "5s", "pass_deadline": "30s"}}
 
 
 async def test_a_volume_appears_moves_detaches_and_goes(monkeypatch: pytest.MonkeyPatch) -> None:
