@@ -125,7 +125,7 @@ async def line(
     config: Config | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Line]:
-    """The line at instant `T`; calls are given up after three seconds, passes after twenty, unless *config* says otherwise."""
+    """The line at instant `T`; calls are given up after three seconds, passes after twenty, unless *config* differs."""
     clock = FixedClock(T)
     world = world or World(1, WorldClock(at=T))
     config = config or config_of(limits={"deadline": "3s", "pass_deadline": "20s"})
