@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 
@@ -48,6 +49,16 @@ def _clean_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
         patch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(home / "no-aws-credentials"))
         patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
         yield
+
+
+@pytest.fixture(autouse=True)
+def _log_handlers() -> Iterator[None]:
+    """Take the program's log handler away again where a test set it, so that the next one starts as a process does."""
+    yield
+    root = logging.getLogger()
+    for handler in [each for each in root.handlers if type(each).__module__ == "exporter.logs"]:
+        root.removeHandler(handler)
+    logging.captureWarnings(capture=False)
 
 
 @pytest.fixture(autouse=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -138,6 +139,17 @@ def by_witness(case: Case, read: Callable[[Reader], Any] = Reader.read) -> Any:
         reader.close()
 
 
+def questions(server: DemoServer) -> list[tuple[str, str, frozenset[tuple[str, str]], int, float, float]]:
+    """Everything asked of GetMetricData: metric, statistic, dimensions, period, start and end of the window."""
+    remember(server.calls)
+    return [
+        (query.metric, query.stat, query.dimensions, query.period, call.request.start, call.request.end)
+        for call in server.calls
+        if call.request is not None
+        for query in call.request.queries
+    ]
+
+
 def point_at(server: DemoServer, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in server.environment().items():
         monkeypatch.setenv(name, value)
@@ -149,13 +161,19 @@ async def test_the_exporter_and_the_witness_read_the_same(case: Case, monkeypatc
     with run_in_thread(case.world()) as server:
         point_at(server, monkeypatch)
         ours = await by_exporter(case)
+        asked = questions(server)
+        server.clear_calls()
         theirs = by_witness(case)
-        remember(server.calls)
+        possible = questions(server)
     found = differences(ours, theirs)
     counts = f"{len(found)} differences between {len(ours)} and {len(theirs)} series"
     assert not found, "\n".join([counts, *found[:60]])
     assert checksum(ours) == checksum(theirs)
     assert len(theirs) > 400
+    # Asking is what costs: nothing is asked that cannot be, twice, or over another window.
+    assert Counter(asked) - Counter(possible) == Counter()
+    # The witness asks for every storage class, the exporter for those that can hold something.
+    assert {metric for (metric, *_) in set(possible) - set(asked)} <= {"StorageBytes"}
 
 
 async def test_a_whole_reading_has_every_family(monkeypatch: pytest.MonkeyPatch) -> None:

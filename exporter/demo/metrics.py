@@ -225,7 +225,7 @@ class Publisher:
         return Source(MINUTE, at)
 
     def _balance(self, volume: Volume, minute: int, *, nitro: bool) -> Datum | None:
-        if volume.type == "gp2" and volume.iops >= 3000:
+        if volume.type == "gp2" and volume.iops > 3000:
             return None if nitro else Datum.of(100.0)
         return Datum.of(self.curves.burst_balance(volume, minute))
 
