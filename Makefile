@@ -11,7 +11,7 @@ PYTHON ?=
 SHELL := /bin/sh
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check
-COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header $(UPGRADE) pyproject.toml
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header $(UPGRADE) pyproject.toml
 CODE := exporter tests
 
 .PHONY: help run test lint format tools bench docs lock venv clean
