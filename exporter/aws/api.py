@@ -181,17 +181,33 @@ class Access:
         scope: its account_id is ``""`` until `identify`, unless a role's ARN tells it.
 
         keeper: of the credentials.
+
+        arn: whose they are, where another access has already asked.
     """
 
-    def __init__(self, runtime: Runtime, scope: Scope, keeper: Keeper) -> None:
+    def __init__(self, runtime: Runtime, scope: Scope, keeper: Keeper, arn: str = "") -> None:
         self.scope = scope
         self._runtime = runtime
         self._keeper = keeper
         self._clients = Clients(runtime.botocore, scope.region, keeper, runtime.transport)
-        self._arn = ""
+        self._arn = arn
         self._identifying = asyncio.Lock()
         self._endpoint: Endpoint | None = None
-        keeper.watch(self)
+        self._elsewhere: dict[str, Access] = {}
+        if not arn:
+            keeper.watch(self)
+
+    def elsewhere(self, region: str) -> Access:
+        """
+        The same identity in another region, whatever that may be worth there; the same object for the same region.
+
+        Some metrics are published in another region than the resource's own (S3 replication: the destination's).
+        """
+        access = self._elsewhere.get(region)
+        if access is None:
+            scope = Scope(self.scope.account_id, region, self.scope.role_arn)
+            access = self._elsewhere[region] = Access(self._runtime, scope, self._keeper, self._arn)
+        return access
 
     async def identify(self) -> Scope:
         """
