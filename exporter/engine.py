@@ -140,6 +140,7 @@ async def engine(config: Config, parts: Parts) -> AsyncIterator[Engine]:
         telemetry=parts.telemetry,
         clock=parts.clock,
         user_agent=f"storage-exporter/{__version__}",
+        identity=config.identity,
     )
     budget = Budget(config.budget.dollars_per_month)
     parts.telemetry.budget(config.budget.dollars_per_month)
