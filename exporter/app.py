@@ -272,7 +272,9 @@ class App:
 
     def _targets(self, service: str) -> list[Target] | None:
         """The addresses of *service* in all scopes, None before any is known."""
-        feeds = [feed for feed in (self._engine.feeds if self._engine else ()) if feed.service == service]
+        if self._engine is None:
+            return None
+        feeds = [feed for feed in self._engine.feeds if feed.service == service]
         known = [feed.targets for feed in feeds if feed.targets is not None]
         constant = (("cluster", self.config.cluster),) if self.config.cluster else ()
         if feeds and not known:
