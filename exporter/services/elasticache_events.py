@@ -57,8 +57,8 @@ _CLASSES: tuple[tuple[str, str], ...] = (
     (
         "modified",
         (
-            r"updated parameter|updated to use a cacheparametergroup|applied change to security group|updated for the cache"
-            r"|cacheclusterparameterschanged|cacheclustersecuritygroupmodified"
+            r"updated parameter|updated to use a cacheparametergroup|applied change to security group"
+            r"|updated for the cache|cacheclusterparameterschanged|cacheclustersecuritygroupmodified"
         ),
     ),
     ("certificate-renewed", r"certificaterenewalcomplete"),
