@@ -67,6 +67,7 @@ from exporter.services.elasticache_nodes import (
     group_facts,
     lone_asset,
     node_resources,
+    nodes_of,
     say_node,
     say_serverless_target,
     say_target,
@@ -211,7 +212,7 @@ class ElastiCache:
             source = groups.get(group_id, {}) if group_id else cluster
             tags = self._tags.get(name, {})
             owner = Owner(group_id, group_facts(source), tags, auth_of(source))
-            for node in cluster.get("CacheNodes") or ():
+            for node in nodes_of(cluster):
                 place = (cluster["CacheClusterId"], text_of(node.get("CacheNodeId")))
                 seat = seats.get(place)
                 if node.get("CacheNodeStatus", "available") != "creating" or place in self._was_up:

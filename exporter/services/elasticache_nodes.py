@@ -95,6 +95,16 @@ def auth_of(item: Item) -> str:
     return "none" if item.get("AuthTokenEnabled") is False else ""
 
 
+def nodes_of(cluster: Item) -> Sequence[Item]:
+    """
+    A cluster's nodes. Where an answer lists none although the cluster is up, it is the one that a cluster of Valkey or
+    Redis OSS has, 0001 (aws-facts 1.5.1), of which nothing else is known.
+    """
+    if cluster.get("CacheNodes") or cluster.get("Engine") == "memcached":
+        return cluster.get("CacheNodes") or ()
+    return () if cluster.get("CacheClusterStatus") in {"creating", "restore-failed"} else ({"CacheNodeId": "0001"},)
+
+
 def clusters_from(groups: Sequence[Item]) -> list[Item]:
     """
     Clusters as far as groups name them, for a time in which DescribeCacheClusters does not answer: enough to ask
@@ -216,7 +226,7 @@ def lone_asset(found: Findings, cluster: Item, arn: str) -> None:
     A cluster outside any group as something that holds data: its one node. Memcached keeps nothing worth a backup, and
     which key such a cluster is encrypted with AWS does not say.
     """
-    nodes = cluster.get("CacheNodes") or ()
+    nodes = nodes_of(cluster)
     if cluster.get("Engine") == "memcached" or not nodes:
         return
     identity = ("", cluster["CacheClusterId"], text_of(nodes[0].get("CacheNodeId")))
