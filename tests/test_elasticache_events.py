@@ -122,6 +122,11 @@ TEXTS = [
         "snapshot-failed",
     ),
     ("Failed to copy snapshot nightly.\nCould not copy snapshot 'a' to snapshot 'b'", "snapshot-failed"),
+    # the same said shorter
+    ("Replication group created", "created"),
+    ("Replication group deleted", "deleted"),
+    ("Cache carts created", "created"),
+    ("Snapshot succeeded for snapshot with ID 'automatic.sessions' of node 0001", "snapshot-complete"),
     # what nobody documented
     ("Failed to do something new", "failure"),
     ("Something new happened", "other"),
