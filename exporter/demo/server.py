@@ -19,12 +19,25 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from exporter.demo import cloudwatch, ec2, efs, sts
+from exporter.demo import backup, cloudwatch, ec2, efs, kms, sts
 from exporter.demo.control import ControlPages
 from exporter.demo.faults import ERRORS, Fault, Faults, tweaks
 from exporter.demo.metric_queries import MetricDataRequest
 from exporter.demo.sigv4 import Key, SignatureError, verify
-from exporter.demo.wire import CLOUDWATCH, EC2, EFS, SERVICES, STS, Reply, Request, WireError, refusal, render_error
+from exporter.demo.wire import (
+    BACKUP,
+    CLOUDWATCH,
+    EC2,
+    EFS,
+    KMS,
+    SERVICES,
+    STS,
+    Reply,
+    Request,
+    WireError,
+    refusal,
+    render_error,
+)
 from exporter.demo.world import World
 
 ACCESS_KEY_ID = "AKIAIOSFODNN7EXAMPLE"
@@ -85,6 +98,8 @@ class DemoServer:
 
         port: 0 for any free one.
 
+        worlds: further accounts and regions, served beside *world*.
+
         keys: further credentials it knows, beside `access_key_id` and `secret_access_key`.
 
         wall: real unix seconds, for signatures and sessions.
@@ -96,6 +111,7 @@ class DemoServer:
         *,
         host: str = "127.0.0.1",
         port: int = 0,
+        worlds: Sequence[World] = (),
         keys: Sequence[Key] = (),
         wall: Callable[[], float] = time.time,
     ) -> None:
@@ -112,7 +128,8 @@ class DemoServer:
         arn = f"arn:aws:iam::{self.world.account_id}:user/demo"
         own = Key(self.access_key_id, self.secret_access_key, self.world.account_id, arn)
         self._keys = {key.access_key_id: key for key in (own, *keys)}
-        self.add_world(self.world)
+        for each in (self.world, *worlds):
+            self.add_world(each)
 
     # --- for those who use it --------------------------------------------------------------------------------------
 
@@ -240,6 +257,10 @@ class DemoServer:
             return ec2.handle(world, request, call.operation, changes), None
         if call.service == EFS:
             return efs.handle(world, request, call.operation, changes), None
+        if call.service == KMS:
+            return kms.handle(world, request, call.operation, changes), None
+        if call.service == BACKUP:
+            return backup.handle(world, request, call.operation, changes), None
         if call.service == STS:
             return sts.handle(self.world, request, call.operation, self._keys, self._wall), None
         return cloudwatch.handle(world, request, call.operation, changes)
@@ -282,13 +303,15 @@ def _guess(request: Request) -> str:
     if request.path.startswith(efs.VERSION):
         return EFS
     if "x-amz-target" in request.headers:
-        return CLOUDWATCH
+        return KMS if request.headers["x-amz-target"].startswith("TrentService.") else CLOUDWATCH
     return {_STS_VERSION: STS, _CLOUDWATCH_VERSION: CLOUDWATCH}.get(request.parameters.get("Version", ""), EC2)
 
 
 def _operation(request: Request) -> str:
     if request.service == EFS:
         return efs.operation_of(request)
+    if request.service == BACKUP:
+        return backup.operation_of(request)
     target = request.headers.get("x-amz-target", "")
     return target.rpartition(".")[2] if target else request.parameters.get("Action", "")
 

@@ -25,7 +25,9 @@ EC2 = "ec2"
 EFS = "elasticfilesystem"
 CLOUDWATCH = "monitoring"
 STS = "sts"
-SERVICES = (EC2, EFS, CLOUDWATCH, STS)
+KMS = "kms"
+BACKUP = "backup"
+SERVICES = (EC2, EFS, CLOUDWATCH, STS, KMS, BACKUP)
 """The services by their signing names."""
 
 _INVALID_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -146,6 +148,36 @@ _OWN: dict[str, dict[str, tuple[str, str, int]]] = {
         "token": ("UnrecognizedClientException", "The security token included in the request is invalid.", 403),
         "anonymous": ("MissingAuthenticationTokenException", "Missing Authentication Token", 403),
     },
+    KMS: {
+        "throttle-400": ("ThrottlingException", "Rate exceeded", 400),
+        "throttle-503": ("ThrottlingException", "Rate exceeded", 503),
+        "error-500": ("KMSInternalException", "An internal error has occurred.", 500),
+        "denied": ("AccessDeniedException", "User: {arn} is not authorized to perform: {action}", 400),
+        "expired": ("ExpiredTokenException", "The security token included in the request is expired", 400),
+        "unknown-operation": ("UnknownOperationException", "", 400),
+        "signature": (
+            "InvalidSignatureException",
+            "The request signature we calculated does not match the signature you provided. {why}",
+            400,
+        ),
+        "token": ("UnrecognizedClientException", "The security token included in the request is invalid.", 400),
+        "anonymous": ("MissingAuthenticationTokenException", "Missing Authentication Token", 400),
+    },
+    BACKUP: {
+        "throttle-400": ("ThrottlingException", "Rate exceeded", 400),
+        "throttle-503": ("ThrottlingException", "Rate exceeded", 503),
+        "error-500": ("ServiceUnavailableException", "The request failed due to a temporary failure.", 500),
+        "denied": ("AccessDeniedException", "User: {arn} is not authorized to perform: {action}", 403),
+        "expired": ("ExpiredTokenException", "The security token included in the request is expired", 403),
+        "unknown-operation": ("UnknownOperationException", "", 404),
+        "signature": (
+            "InvalidSignatureException",
+            "The request signature we calculated does not match the signature you provided. {why}",
+            403,
+        ),
+        "token": ("UnrecognizedClientException", "The security token included in the request is invalid.", 403),
+        "anonymous": ("MissingAuthenticationTokenException", "Missing Authentication Token", 403),
+    },
     CLOUDWATCH: {"error-500": ("InternalServiceError", "Request processing has failed.", 500)},
     STS: {},
 }
@@ -179,6 +211,11 @@ def render_error(request: Request, service: str, error: WireError) -> Reply:
             "x-amzn-ErrorType": f"{error.code}:http://internal.amazon.com/coral/com.amazonaws.elasticfilesystem/"
         }
         return Reply(error.status, "application/json", orjson.dumps(body), headers)
+    if service in {KMS, BACKUP}:
+        name = f"{error.code}:http://internal.amazon.com/coral/com.amazon.coral.service/"
+        kind = "application/x-amz-json-1.1" if service == KMS else "application/json"
+        body = {"__type": error.code, "message": error.message}
+        return Reply(error.status, kind, orjson.dumps(body), {"x-amzn-ErrorType": name})
     if service == CLOUDWATCH and speaks_json(request):
         name = _JSON_NAMES.get(error.code, error.code)
         who = "Receiver" if error.status >= 500 else "Sender"
