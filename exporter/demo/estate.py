@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from exporter.demo import cache_rows
+from exporter.demo.caches import Cache, ServerlessCache
 from exporter.demo.nouns import (
     GENESIS,
     GIB,
@@ -55,6 +57,8 @@ class Estate:
     foreign_snapshots: list[Snapshot] = field(default_factory=list)
     fast_restores: list[FastRestore] = field(default_factory=list)
     repeated: tuple[str, ...] = ()
+    caches: dict[str, Cache] = field(default_factory=dict)
+    serverless_caches: dict[str, ServerlessCache] = field(default_factory=dict)
 
     def copy(self) -> Estate:
         """The same things in tables of their own, so that a scenario may change them."""
@@ -65,6 +69,8 @@ class Estate:
             list(self.foreign_snapshots),
             list(self.fast_restores),
             self.repeated,
+            dict(self.caches),
+            dict(self.serverless_caches),
         )
 
 
@@ -111,6 +117,7 @@ def mission(seed: int) -> Estate:
         )
         for number in range(1, 4)
     ]
+    estate.caches, estate.serverless_caches = cache_rows.mission(seed)
     image = identifier("snap", seed, "golden-image")
     estate.fast_restores = [FastRestore(image, *zone("a"), "enabled", GENESIS + DAY, 10)]
     return estate

@@ -19,12 +19,12 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from exporter.demo import cloudwatch, ec2, efs, sts
+from exporter.demo import autoscaling, cloudwatch, ec2, efs, elasticache, sts
 from exporter.demo.control import ControlPages
 from exporter.demo.faults import ERRORS, Fault, Faults, tweaks
 from exporter.demo.metric_queries import MetricDataRequest
 from exporter.demo.sigv4 import Key, SignatureError, verify
-from exporter.demo.wire import CLOUDWATCH, EC2, EFS, SERVICES, STS, Reply, Request, WireError, refusal, render_error
+from exporter.demo.wire import AUTOSCALING, CLOUDWATCH, EC2, EFS, ELASTICACHE, SERVICES, STS, Reply, Request, WireError, refusal, render_error
 from exporter.demo.world import World
 
 ACCESS_KEY_ID = "AKIAIOSFODNN7EXAMPLE"
@@ -240,6 +240,10 @@ class DemoServer:
             return ec2.handle(world, request, call.operation, changes), None
         if call.service == EFS:
             return efs.handle(world, request, call.operation, changes), None
+        if call.service == ELASTICACHE:
+            return elasticache.handle(world, request, call.operation, changes), None
+        if call.service == AUTOSCALING:
+            return autoscaling.handle(world, request, call.operation, changes), None
         if call.service == STS:
             return sts.handle(self.world, request, call.operation, self._keys, self._wall), None
         return cloudwatch.handle(world, request, call.operation, changes)
@@ -282,8 +286,8 @@ def _guess(request: Request) -> str:
     if request.path.startswith(efs.VERSION):
         return EFS
     if "x-amz-target" in request.headers:
-        return CLOUDWATCH
-    return {_STS_VERSION: STS, _CLOUDWATCH_VERSION: CLOUDWATCH}.get(request.parameters.get("Version", ""), EC2)
+        return AUTOSCALING if request.headers["x-amz-target"].startswith(autoscaling.TARGET) else CLOUDWATCH
+    return {_STS_VERSION: STS, _CLOUDWATCH_VERSION: CLOUDWATCH, elasticache.VERSION: ELASTICACHE}.get(request.parameters.get("Version", ""), EC2)
 
 
 def _operation(request: Request) -> str:
