@@ -19,16 +19,18 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from exporter.demo import backup, cloudwatch, ec2, efs, kms, sts
+from exporter.demo import autoscaling, backup, cloudwatch, ec2, efs, elasticache, kms, sts
 from exporter.demo.control import ControlPages
 from exporter.demo.faults import ERRORS, Fault, Faults, tweaks
 from exporter.demo.metric_queries import MetricDataRequest
 from exporter.demo.sigv4 import Key, SignatureError, verify
 from exporter.demo.wire import (
+    AUTOSCALING,
     BACKUP,
     CLOUDWATCH,
     EC2,
     EFS,
+    ELASTICACHE,
     KMS,
     SERVICES,
     STS,
@@ -261,6 +263,10 @@ class DemoServer:
             return kms.handle(world, request, call.operation, changes), None
         if call.service == BACKUP:
             return backup.handle(world, request, call.operation, changes), None
+        if call.service == ELASTICACHE:
+            return elasticache.handle(world, request, call.operation, changes), None
+        if call.service == AUTOSCALING:
+            return autoscaling.handle(world, request, call.operation, changes), None
         if call.service == STS:
             return sts.handle(self.world, request, call.operation, self._keys, self._wall), None
         return cloudwatch.handle(world, request, call.operation, changes)
@@ -303,8 +309,11 @@ def _guess(request: Request) -> str:
     if request.path.startswith(efs.VERSION):
         return EFS
     if "x-amz-target" in request.headers:
-        return KMS if request.headers["x-amz-target"].startswith("TrentService.") else CLOUDWATCH
-    return {_STS_VERSION: STS, _CLOUDWATCH_VERSION: CLOUDWATCH}.get(request.parameters.get("Version", ""), EC2)
+        target = request.headers["x-amz-target"]
+        names = {"TrentService": KMS, autoscaling.TARGET: AUTOSCALING}
+        return names.get(target.partition(".")[0], CLOUDWATCH)
+    versions = {_STS_VERSION: STS, _CLOUDWATCH_VERSION: CLOUDWATCH, elasticache.VERSION: ELASTICACHE}
+    return versions.get(request.parameters.get("Version", ""), EC2)
 
 
 def _operation(request: Request) -> str:

@@ -27,7 +27,9 @@ CLOUDWATCH = "monitoring"
 STS = "sts"
 KMS = "kms"
 BACKUP = "backup"
-SERVICES = (EC2, EFS, CLOUDWATCH, STS, KMS, BACKUP)
+ELASTICACHE = "elasticache"
+AUTOSCALING = "application-autoscaling"
+SERVICES = (EC2, EFS, CLOUDWATCH, STS, KMS, BACKUP, ELASTICACHE, AUTOSCALING)
 """The services by their signing names."""
 
 _INVALID_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -180,6 +182,21 @@ _OWN: dict[str, dict[str, tuple[str, str, int]]] = {
     },
     CLOUDWATCH: {"error-500": ("InternalServiceError", "Request processing has failed.", 500)},
     STS: {},
+    AUTOSCALING: {
+        "throttle-400": ("ThrottlingException", "Rate exceeded", 400),
+        "throttle-503": ("ThrottlingException", "Rate exceeded", 503),
+        "error-500": ("InternalServiceException", "The service failed.", 500),
+        "denied": ("AccessDeniedException", "User: {arn} is not authorized to perform: {action}", 400),
+        "expired": ("ExpiredTokenException", "The security token included in the request is expired", 400),
+        "unknown-operation": ("UnknownOperationException", "", 400),
+        "signature": (
+            "InvalidSignatureException",
+            "The request signature we calculated does not match the signature you provided. {why}",
+            400,
+        ),
+        "token": ("UnrecognizedClientException", "The security token included in the request is invalid.", 400),
+        "anonymous": ("MissingAuthenticationTokenException", "Missing Authentication Token", 400),
+    },
 }
 _IAM_PREFIX = {EC2: "ec2", EFS: "elasticfilesystem", CLOUDWATCH: "cloudwatch", STS: "sts"}
 _JSON_NAMES = {
@@ -222,6 +239,9 @@ def render_error(request: Request, service: str, error: WireError) -> Reply:
         body = {"__type": f"com.amazonaws.cloudwatch#{name}", "message": error.message}
         headers = {"x-amzn-query-error": f"{error.code};{who}"}
         return Reply(error.status, "application/x-amz-json-1.0", orjson.dumps(body), headers)
+    if service == AUTOSCALING:
+        body = {"__type": error.code, "message": error.message}
+        return Reply(error.status, "application/x-amz-json-1.1", orjson.dumps(body))
     details = f"<Code>{text(error.code)}</Code><Message>{text(error.message)}</Message>"
     if service == EC2:
         xml = f"<Response><Errors><Error>{details}</Error></Errors><RequestID>{REQUEST_ID}</RequestID></Response>"
@@ -251,6 +271,7 @@ def namespace(service: str) -> str:
         EC2: "http://ec2.amazonaws.com/doc/2016-11-15/",
         CLOUDWATCH: "http://monitoring.amazonaws.com/doc/2010-08-01/",
         STS: "https://sts.amazonaws.com/doc/2011-06-15/",
+        ELASTICACHE: "http://elasticache.amazonaws.com/doc/2015-02-02/",
     }[service]
 
 
