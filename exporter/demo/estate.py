@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from exporter.demo import cache_rows
+from exporter.demo.caches import Cache, ServerlessCache
 from exporter.demo.keys import BackupPlan, Key, keys_of
 from exporter.demo.nouns import (
     GENESIS,
@@ -59,6 +61,8 @@ class Estate:
     repeated: tuple[str, ...] = ()
     keys: dict[str, Key] = field(default_factory=dict)
     backups: dict[str, BackupPlan] = field(default_factory=dict)
+    caches: dict[str, Cache] = field(default_factory=dict)
+    serverless_caches: dict[str, ServerlessCache] = field(default_factory=dict)
 
     def copy(self) -> Estate:
         """The same things in tables of their own, so that a scenario may change them."""
@@ -71,6 +75,8 @@ class Estate:
             self.repeated,
             dict(self.keys),
             dict(self.backups),
+            dict(self.caches),
+            dict(self.serverless_caches),
         )
 
 
@@ -119,6 +125,7 @@ def mission(seed: int) -> Estate:
     ]
     estate.keys = keys_of(seed)
     estate.backups = {plan.resource: plan for plan in _backups(estate)}
+    estate.caches, estate.serverless_caches = cache_rows.mission(seed)
     image = identifier("snap", seed, "golden-image")
     estate.fast_restores = [FastRestore(image, *zone("a"), "enabled", GENESIS + DAY, 10)]
     return estate

@@ -14,6 +14,7 @@ from typing import Any
 
 from exporter.demo import estate as estates
 from exporter.demo import scenarios
+from exporter.demo.cache_world import CacheWorld
 from exporter.demo.clock import WorldClock
 from exporter.demo.curves import Curves, Effects
 from exporter.demo.estate import Estate
@@ -33,7 +34,7 @@ from exporter.demo.nouns import (
 from exporter.demo.tables import ACCOUNT, DAY, REGION
 
 
-class World:
+class World(CacheWorld):
     """
     One AWS account and region.
 
