@@ -36,6 +36,7 @@ from exporter.demo.wire import (
     STS,
     Reply,
     Request,
+    Tweaks,
     WireError,
     refusal,
     render_error,
@@ -46,7 +47,17 @@ ACCESS_KEY_ID = "AKIAIOSFODNN7EXAMPLE"
 SECRET_ACCESS_KEY = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"  # noqa: S105  the example pair of AWS's own documentation
 KEPT_CALLS = 20_000
 _MALFORMED = b"\x00<html>this is {not} the answer"
-_STS_VERSION, _CLOUDWATCH_VERSION = "2011-06-15", "2010-08-01"
+_VERSIONS = {"2011-06-15": STS, "2010-08-01": CLOUDWATCH, elasticache.VERSION: ELASTICACHE}
+_TARGETS = (("TrentService.", KMS), (autoscaling.TARGET, AUTOSCALING))
+_ANSWERS: Mapping[str, Callable[[World, Request, str, Tweaks], Reply]] = {
+    EC2: ec2.handle,
+    EFS: efs.handle,
+    KMS: kms.handle,
+    BACKUP: backup.handle,
+    ELASTICACHE: elasticache.handle,
+    AUTOSCALING: autoscaling.handle,
+}
+"""Services that answer from a world alone, by their signing names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,18 +266,9 @@ class DemoServer:
         if any(rule.kind == "empty" for rule in rules):
             world = World.empty(world.seed, world.now, account_id=world.account_id, region=world.region)
         changes = tweaks(rules)
-        if call.service == EC2:
-            return ec2.handle(world, request, call.operation, changes), None
-        if call.service == EFS:
-            return efs.handle(world, request, call.operation, changes), None
-        if call.service == KMS:
-            return kms.handle(world, request, call.operation, changes), None
-        if call.service == BACKUP:
-            return backup.handle(world, request, call.operation, changes), None
-        if call.service == ELASTICACHE:
-            return elasticache.handle(world, request, call.operation, changes), None
-        if call.service == AUTOSCALING:
-            return autoscaling.handle(world, request, call.operation, changes), None
+        answer = _ANSWERS.get(call.service)
+        if answer is not None:
+            return answer(world, request, call.operation, changes), None
         if call.service == STS:
             return sts.handle(self.world, request, call.operation, self._keys, self._wall), None
         return cloudwatch.handle(world, request, call.operation, changes)
@@ -309,11 +311,10 @@ def _guess(request: Request) -> str:
     if request.path.startswith(efs.VERSION):
         return EFS
     if "x-amz-target" in request.headers:
-        target = request.headers["x-amz-target"]
-        names = {"TrentService": KMS, autoscaling.TARGET: AUTOSCALING}
-        return names.get(target.partition(".")[0], CLOUDWATCH)
-    versions = {_STS_VERSION: STS, _CLOUDWATCH_VERSION: CLOUDWATCH, elasticache.VERSION: ELASTICACHE}
-    return versions.get(request.parameters.get("Version", ""), EC2)
+        return next(
+            (name for prefix, name in _TARGETS if request.headers["x-amz-target"].startswith(prefix)), CLOUDWATCH
+        )
+    return _VERSIONS.get(request.parameters.get("Version", ""), EC2)
 
 
 def _operation(request: Request) -> str:

@@ -122,6 +122,27 @@ _PLAIN: dict[str, tuple[str, str, int]] = {
     "token": ("InvalidClientTokenId", "The security token included in the request is invalid.", 403),
     "anonymous": ("MissingAuthenticationToken", "Request is missing Authentication Token", 403),
 }
+
+
+def _json_refusals(failure: str, status: int) -> dict[str, tuple[str, str, int]]:
+    """As services of the JSON protocols spell what all of them refuse: *failure* is a 500, *status* the rest's."""
+    return {
+        "throttle-400": ("ThrottlingException", "Rate exceeded", 400),
+        "throttle-503": ("ThrottlingException", "Rate exceeded", 503),
+        "error-500": (failure, "The request failed because of a temporary failure of the server.", 500),
+        "denied": ("AccessDeniedException", "User: {arn} is not authorized to perform: {action}", status),
+        "expired": ("ExpiredTokenException", "The security token included in the request is expired", status),
+        "unknown-operation": ("UnknownOperationException", "", 404 if status == 403 else 400),
+        "signature": (
+            "InvalidSignatureException",
+            "The request signature we calculated does not match the signature you provided. {why}",
+            status,
+        ),
+        "token": ("UnrecognizedClientException", "The security token included in the request is invalid.", status),
+        "anonymous": ("MissingAuthenticationTokenException", "Missing Authentication Token", status),
+    }
+
+
 _OWN: dict[str, dict[str, tuple[str, str, int]]] = {
     EC2: {
         "throttle-503": ("RequestLimitExceeded", "Request limit exceeded.", 503),
@@ -150,53 +171,11 @@ _OWN: dict[str, dict[str, tuple[str, str, int]]] = {
         "token": ("UnrecognizedClientException", "The security token included in the request is invalid.", 403),
         "anonymous": ("MissingAuthenticationTokenException", "Missing Authentication Token", 403),
     },
-    KMS: {
-        "throttle-400": ("ThrottlingException", "Rate exceeded", 400),
-        "throttle-503": ("ThrottlingException", "Rate exceeded", 503),
-        "error-500": ("KMSInternalException", "An internal error has occurred.", 500),
-        "denied": ("AccessDeniedException", "User: {arn} is not authorized to perform: {action}", 400),
-        "expired": ("ExpiredTokenException", "The security token included in the request is expired", 400),
-        "unknown-operation": ("UnknownOperationException", "", 400),
-        "signature": (
-            "InvalidSignatureException",
-            "The request signature we calculated does not match the signature you provided. {why}",
-            400,
-        ),
-        "token": ("UnrecognizedClientException", "The security token included in the request is invalid.", 400),
-        "anonymous": ("MissingAuthenticationTokenException", "Missing Authentication Token", 400),
-    },
-    BACKUP: {
-        "throttle-400": ("ThrottlingException", "Rate exceeded", 400),
-        "throttle-503": ("ThrottlingException", "Rate exceeded", 503),
-        "error-500": ("ServiceUnavailableException", "The request failed due to a temporary failure.", 500),
-        "denied": ("AccessDeniedException", "User: {arn} is not authorized to perform: {action}", 403),
-        "expired": ("ExpiredTokenException", "The security token included in the request is expired", 403),
-        "unknown-operation": ("UnknownOperationException", "", 404),
-        "signature": (
-            "InvalidSignatureException",
-            "The request signature we calculated does not match the signature you provided. {why}",
-            403,
-        ),
-        "token": ("UnrecognizedClientException", "The security token included in the request is invalid.", 403),
-        "anonymous": ("MissingAuthenticationTokenException", "Missing Authentication Token", 403),
-    },
     CLOUDWATCH: {"error-500": ("InternalServiceError", "Request processing has failed.", 500)},
     STS: {},
-    AUTOSCALING: {
-        "throttle-400": ("ThrottlingException", "Rate exceeded", 400),
-        "throttle-503": ("ThrottlingException", "Rate exceeded", 503),
-        "error-500": ("InternalServiceException", "The service failed.", 500),
-        "denied": ("AccessDeniedException", "User: {arn} is not authorized to perform: {action}", 400),
-        "expired": ("ExpiredTokenException", "The security token included in the request is expired", 400),
-        "unknown-operation": ("UnknownOperationException", "", 400),
-        "signature": (
-            "InvalidSignatureException",
-            "The request signature we calculated does not match the signature you provided. {why}",
-            400,
-        ),
-        "token": ("UnrecognizedClientException", "The security token included in the request is invalid.", 400),
-        "anonymous": ("MissingAuthenticationTokenException", "Missing Authentication Token", 400),
-    },
+    KMS: _json_refusals("KMSInternalException", 400),
+    BACKUP: _json_refusals("ServiceUnavailableException", 403),
+    AUTOSCALING: _json_refusals("InternalServiceException", 400),
 }
 _IAM_PREFIX = {EC2: "ec2", EFS: "elasticfilesystem", CLOUDWATCH: "cloudwatch", STS: "sts"}
 _JSON_NAMES = {
@@ -228,9 +207,9 @@ def render_error(request: Request, service: str, error: WireError) -> Reply:
             "x-amzn-ErrorType": f"{error.code}:http://internal.amazon.com/coral/com.amazonaws.elasticfilesystem/"
         }
         return Reply(error.status, "application/json", orjson.dumps(body), headers)
-    if service in {KMS, BACKUP}:
+    if service in {KMS, BACKUP, AUTOSCALING}:
         name = f"{error.code}:http://internal.amazon.com/coral/com.amazon.coral.service/"
-        kind = "application/x-amz-json-1.1" if service == KMS else "application/json"
+        kind = "application/json" if service == BACKUP else "application/x-amz-json-1.1"
         body = {"__type": error.code, "message": error.message}
         return Reply(error.status, kind, orjson.dumps(body), {"x-amzn-ErrorType": name})
     if service == CLOUDWATCH and speaks_json(request):
@@ -239,9 +218,6 @@ def render_error(request: Request, service: str, error: WireError) -> Reply:
         body = {"__type": f"com.amazonaws.cloudwatch#{name}", "message": error.message}
         headers = {"x-amzn-query-error": f"{error.code};{who}"}
         return Reply(error.status, "application/x-amz-json-1.0", orjson.dumps(body), headers)
-    if service == AUTOSCALING:
-        body = {"__type": error.code, "message": error.message}
-        return Reply(error.status, "application/x-amz-json-1.1", orjson.dumps(body))
     details = f"<Code>{text(error.code)}</Code><Message>{text(error.message)}</Message>"
     if service == EC2:
         xml = f"<Response><Errors><Error>{details}</Error></Errors><RequestID>{REQUEST_ID}</RequestID></Response>"
