@@ -7,14 +7,14 @@ show: names of rows and operations that do not exist, intervals that would let v
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from exporter.cloudwatch.rows import RowWish, choose, faults_of
 from exporter.collect import Settings
 from exporter.config import Config, Regex, Select, did_you_mean
 from exporter.config import Service as ServiceConfig
 from exporter.errors import Fault
-from exporter.model import Resource
+from exporter.model import Asset, Resource, Scope
 from exporter.services.base import Service, Wishes
 from exporter.services.registry import SERVICES
 
@@ -35,10 +35,15 @@ def settings_of(service: type[Service], section: ServiceConfig, config: Config) 
     return Settings(rows, _pinned(config.pins.tags), dict(section.discovery), constant)
 
 
-def wishes_of(settings: Settings, section: ServiceConfig, config: Config) -> Wishes:
-    """What the service's discovery has to know of the configuration."""
+def wishes_of(
+    settings: Settings,
+    section: ServiceConfig,
+    config: Config,
+    neighbours: Callable[[Scope], Sequence[Asset]] = lambda _: (),
+) -> Wishes:
+    """What the service's discovery has to know of the configuration, and of what the others find."""
     kinds = frozenset(one.row.kind.name for one in settings.rows)
-    return Wishes(tuple(config.tags), picker(section.select), kinds)
+    return Wishes(tuple(config.tags), picker(section.select), kinds, config.services.s3.component, neighbours)
 
 
 def picker(select: Select) -> Callable[[str, Mapping[str, str]], bool]:
