@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from exporter.demo import bucket_rows
+from exporter.demo.buckets import Bucket
 from exporter.demo.nouns import (
     GENESIS,
     GIB,
@@ -55,6 +57,7 @@ class Estate:
     foreign_snapshots: list[Snapshot] = field(default_factory=list)
     fast_restores: list[FastRestore] = field(default_factory=list)
     repeated: tuple[str, ...] = ()
+    buckets: dict[str, Bucket] = field(default_factory=dict)
 
     def copy(self) -> Estate:
         """The same things in tables of their own, so that a scenario may change them."""
@@ -65,6 +68,7 @@ class Estate:
             list(self.foreign_snapshots),
             list(self.fast_restores),
             self.repeated,
+            dict(self.buckets),
         )
 
 
@@ -112,6 +116,7 @@ def mission(seed: int) -> Estate:
         for number in range(1, 4)
     ]
     image = identifier("snap", seed, "golden-image")
+    estate.buckets = {item.name: item for item in bucket_rows.of_region(seed)}
     estate.fast_restores = [FastRestore(image, *zone("a"), "enabled", GENESIS + DAY, 10)]
     return estate
 
