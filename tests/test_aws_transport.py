@@ -289,6 +289,8 @@ async def test_what_documents_of_s3_hold_is_read(monkeypatch: pytest.MonkeyPatch
     """Where the answer is one member, and where the document is one text."""
     status = await _s3([S3_GOOD["GetBucketPolicyStatus"]], "GetBucketPolicyStatus", monkeypatch)
     assert status == [{"PolicyStatus": {"IsPublic": True}}]
+    stand_in = b"<GetBucketVersioningResponse><Status>Enabled</Status></GetBucketVersioningResponse>"
+    assert await _s3([stand_in], "GetBucketVersioning", monkeypatch) == [{"Status": "Enabled"}]
     where = b"<LocationConstraint xmlns='http://s3.amazonaws.com/doc/2006-03-01/'>EU</LocationConstraint>"
     found = await _s3([where, b"<LocationConstraint/>"], "GetBucketLocation", monkeypatch)
     assert found == [{"LocationConstraint": "EU"}, {"LocationConstraint": None}]
