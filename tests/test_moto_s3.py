@@ -1,4 +1,4 @@
-"""S3 against moto's server, an AWS somebody else wrote: settings and values come back as they were put through boto3."""
+"""S3 against moto's server, an AWS somebody else wrote: settings and values come back as put through boto3."""
 
 from __future__ import annotations
 
