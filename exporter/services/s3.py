@@ -97,6 +97,7 @@ class S3:
         self._wishes = wishes
         self._info = with_tags(BUCKET_INFO, wishes.tags)
         self._types: dict[str, list[str]] = {}
+        self._seen: dict[str, int] = {}  # bucket → when the oldest of what is known of it was read
 
     async def discover(self, reader: Reader, scope: Scope) -> Inventory:
         """Buckets with their storage types, filters and replications as resources, everything else as samples."""
@@ -104,9 +105,8 @@ class S3:
         items = {text_of(item.get("Name")): item for item in (listed.items if listed else ())}
         regions = await _regions(reader, items)
         here = [name for name in items if regions.get(name) == scope.region]
-        here.sort(key=lambda name: not self._wishes.component(name))  # the calls of those before others are made first
-        about = await asyncio.gather(*(self._about(reader, name, items[name]) for name in here))
-        chosen = [each for each in about if each is not None]
+        about = await self._read_all(reader, {name: items[name] for name in here})
+        chosen = [about[name] for name in here if name in about]
         found = Findings(scope)
         for each in chosen:
             self._say(found, each, regions)
@@ -145,14 +145,30 @@ class S3:
             self._types = storage_types(answer)
         return answer is not None
 
+    async def _read_all(self, reader: Reader, items: Mapping[str, Item]) -> dict[str, About]:
+        """
+        What is known of each bucket that is selected.
+
+        Calls are made in the order of asking and a pass has room for so many: the stack's own buckets come first, then
+        those not seen for longest, so that however many there are each has its turn.
+        """
+        seen, self._seen = self._seen, {}
+        order = sorted(items, key=lambda name: (not self._wishes.component(name), seen.get(name, 0)))
+        about = await asyncio.gather(*(self._about(reader, name, items[name]) for name in order))
+        return {each.name: each for each in about if each is not None}
+
     async def _about(self, reader: Reader, name: str, item: Item) -> About | None:
         """What is known of the bucket, None where it is not selected. Tags come first, for they select."""
         component = self._wishes.component(name)
-        tags = tags_in(await _of_bucket(reader, TAGGING, name, component))
-        if not self._wishes.pick(name, tags):
-            return None
-        answers = await asyncio.gather(*(_of_bucket(reader, each, name, component) for each in _SETTINGS))
-        return About(name, item, component, tags, dict(zip(_SETTINGS, answers, strict=True)))
+        tagging = await _of_bucket(reader, TAGGING, name, component)
+        tags, answers = tags_in(tagging), dict.fromkeys(_SETTINGS)
+        selected = self._wishes.pick(name, tags)
+        if selected:
+            read = await asyncio.gather(*(_of_bucket(reader, each, name, component) for each in _SETTINGS))
+            answers = dict(zip(_SETTINGS, read, strict=True))
+        known = [answer.at for answer in (tagging, *answers.values()) if answer is not None]
+        self._seen[name] = min(known, default=0)
+        return About(name, item, component, tags, answers) if selected else None
 
     # ---- saying ----
 
