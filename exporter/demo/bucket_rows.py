@@ -244,7 +244,7 @@ def _logs() -> Bucket:
         LOGS,
         REGION,
         GENESIS + 7 * DAY,
-        lifecycle=(LifecycleRule("expire-logs", days=90, abort_days=1),),
+        lifecycle=(LifecycleRule("expire-logs", filter=Filter(""), days=90, abort_days=1),),
         policy=False,
         tags=_tags("platform", "internal"),
         storage={"StandardStorage": 60 * GIB},

@@ -19,12 +19,13 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from exporter.demo import cloudwatch, ec2, efs, sts
+from exporter.demo import cloudwatch, ec2, efs, s3, sts
+from exporter.demo.buckets import Bucket
 from exporter.demo.control import ControlPages
 from exporter.demo.faults import ERRORS, Fault, Faults, tweaks
 from exporter.demo.metric_queries import MetricDataRequest
 from exporter.demo.sigv4 import Key, SignatureError, verify
-from exporter.demo.wire import CLOUDWATCH, EC2, EFS, SERVICES, STS, Reply, Request, WireError, refusal, render_error
+from exporter.demo.wire import CLOUDWATCH, EC2, EFS, S3, SERVICES, STS, Reply, Request, WireError, refusal, render_error
 from exporter.demo.world import World
 
 ACCESS_KEY_ID = "AKIAIOSFODNN7EXAMPLE"
@@ -213,6 +214,8 @@ class DemoServer:
         request = replace(request, service=scope.service, region=scope.region, account_id=key.account_id, arn=key.arn)
         operation = _operation(request)
         parameters = {} if "x-amz-target" in request.headers else request.parameters
+        if request.service == S3:
+            parameters = {**parameters, "Bucket": s3.bucket_of(request)[0]}
         return request, replace(call, operation=operation, access_key_id=key.access_key_id, parameters=parameters)
 
     async def _delay(self, rules: list[Fault]) -> None:
@@ -231,7 +234,8 @@ class DemoServer:
                     options.get("code", "Unknown"), options.get("message", "A demo fault."), options.get("status", 400)
                 )
             if rule.kind in ERRORS:
-                raise refusal(call.service, rule.kind, operation=call.operation, arn=request.arn)
+                resource = s3.resource_of(request) if call.service == S3 else ""
+                raise refusal(call.service, rule.kind, operation=call.operation, arn=request.arn, resource=resource)
         world = self._world_of(request)
         if any(rule.kind == "empty" for rule in rules):
             world = World.empty(world.seed, world.now, account_id=world.account_id, region=world.region)
@@ -240,6 +244,8 @@ class DemoServer:
             return ec2.handle(world, request, call.operation, changes), None
         if call.service == EFS:
             return efs.handle(world, request, call.operation, changes), None
+        if call.service == S3:
+            return s3.handle(world, request, call.operation, changes), None
         if call.service == STS:
             return sts.handle(self.world, request, call.operation, self._keys, self._wall), None
         return cloudwatch.handle(world, request, call.operation, changes)
@@ -248,8 +254,13 @@ class DemoServer:
         found = self._worlds.get((request.account_id, request.region))
         if found is None:
             found = World.empty(self.world.seed, self.world.now, account_id=request.account_id, region=request.region)
+            if request.account_id == self.world.account_id:
+                found.account_buckets = self._account_buckets
             self._worlds[request.account_id, request.region] = found
         return found
+
+    def _account_buckets(self) -> list[Bucket]:
+        return self.world.account_buckets()
 
 
 async def _send(incoming: web.Request, reply: Reply, kinds: set[str]) -> web.StreamResponse:
@@ -258,11 +269,9 @@ async def _send(incoming: web.Request, reply: Reply, kinds: set[str]) -> web.Str
         body = _MALFORMED
     if "truncated" in kinds:
         body = body[: len(body) // 2]
-    headers = {
-        "Content-Type": reply.content_type,
-        "x-amzn-RequestId": "59dbff89-35bd-4eac-99ed-be587ed5d825",
-        **reply.headers,
-    }
+    headers = {"Content-Type": reply.content_type, **reply.headers}
+    if "x-amz-request-id" not in headers:  # S3's own name for it
+        headers["x-amzn-RequestId"] = "59dbff89-35bd-4eac-99ed-be587ed5d825"
     if "cut" in kinds:
         headers["Content-Length"] = str(len(body))
         stream = web.StreamResponse(status=reply.status, headers=headers)
@@ -283,12 +292,16 @@ def _guess(request: Request) -> str:
         return EFS
     if "x-amz-target" in request.headers:
         return CLOUDWATCH
+    if s3.operation_of(request) and "Action" not in request.parameters:
+        return S3
     return {_STS_VERSION: STS, _CLOUDWATCH_VERSION: CLOUDWATCH}.get(request.parameters.get("Version", ""), EC2)
 
 
 def _operation(request: Request) -> str:
     if request.service == EFS:
         return efs.operation_of(request)
+    if request.service == S3:
+        return s3.operation_of(request)
     target = request.headers.get("x-amz-target", "")
     return target.rpartition(".")[2] if target else request.parameters.get("Action", "")
 
