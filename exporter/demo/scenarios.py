@@ -15,6 +15,7 @@ from exporter.demo.estate import Estate, attachment
 from exporter.demo.nouns import NEVER, FileSystem, Instance, Load, Volume
 
 STALL_SECONDS = 480
+_FAILING, _SWOLLEN, _OPENED = (f"officeless-{name}-production" for name in ("mimir", "loki-chunks", "uploads"))
 
 SCENARIOS: dict[str, str] = {
     "quiet": "an ordinary day: office-hours rhythm, nothing broken",
@@ -25,6 +26,9 @@ SCENARIOS: dict[str, str] = {
     "stuck-attachment": "the volume of data-mongodb-0 leaves node-a1 and stays `attaching` on node-a2",
     "node-loss": "node-a1 goes; its volumes detach and come up on node-a2 six minutes later",
     "late-cloudwatch": "CloudWatch publishes 30 minutes late",
+    "s3-errors": "S3 fails three of ten requests to officeless-mimir-production, and is slow",
+    "s3-growth": "officeless-loki-chunks-production becomes ten times as large within a day",
+    "bucket-public": "somebody opens officeless-uploads-production to everybody",
     "volume-lifecycle": "a volume appears after 1 minute, attaches, detaches after 30 and is deleted after 45",
 }
 """Name and one line for people, by name."""
@@ -64,6 +68,8 @@ def apply(name: str, start: float, estate: Estate, identify: Callable[[str], str
         effects = Effects(degraded={postgres.volume_id: (start, start + 3600)})
     elif name == "late-cloudwatch":
         effects = Effects(late_from=start)
+    elif name in {"s3-errors", "s3-growth", "bucket-public"}:
+        effects = _trouble_of_buckets(name, changed, start)
     elif name == "stuck-attachment":
         _stick(changed, start)
     elif name == "node-loss":
@@ -71,6 +77,16 @@ def apply(name: str, start: float, estate: Estate, identify: Callable[[str], str
     elif name == "volume-lifecycle":
         _live_and_die(changed, start, identify)
     return changed, effects
+
+
+def _trouble_of_buckets(name: str, estate: Estate, start: float) -> Effects:
+    if name == "s3-errors":
+        return Effects(failing={_FAILING: (start, math.inf)})
+    if name == "s3-growth":
+        return Effects(swollen={_SWOLLEN: start})
+    if _OPENED in estate.buckets:
+        estate.buckets[_OPENED] = replace(estate.buckets[_OPENED], opened=start)
+    return Effects()
 
 
 def _bursting(estate: Estate) -> list[FileSystem]:
