@@ -90,7 +90,9 @@ def _caches(seed: int) -> list[Cache]:
             "cache.m7g.large",
             load=CacheLoad(90, 4, 300, 0.08, 0.99, 9, 0.1),
             tags=(("Name", "feature-flags"),),
-            updates=(UpdateAction(SECURITY_UPDATE, "important", "complete", update.released, update.apply_by, 1, "yes"),),
+            updates=(
+                UpdateAction(SECURITY_UPDATE, "important", "complete", update.released, update.apply_by, 1, "yes"),
+            ),
         ),
         group(
             "sessions",
@@ -114,7 +116,9 @@ def _caches(seed: int) -> list[Cache]:
             ),
             global_id=GLOBAL_DATASTORE,
             global_role="PRIMARY",
-            updates=(UpdateAction(update.name, update.severity, "in-progress", update.released, update.apply_by, 1, "no"),),
+            updates=(
+                UpdateAction(update.name, update.severity, "in-progress", update.released, update.apply_by, 1, "no"),
+            ),
             manual_snapshots=(("sessions-before-upgrade", GENESIS + 500 * DAY),),
             tags=team,
             load=CacheLoad(2400, 700, 1400, 0.52, 0.94, 180, 0.95),

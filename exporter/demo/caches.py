@@ -165,7 +165,7 @@ class Cache:
     """
     A replication group (`grouped`) or a cache cluster alone; instants in unix seconds.
 
-    `primaries` are (from when, shard, cluster id); `slots` are (shard, slots) where cluster mode is enabled (`sharded`).
+    `primaries` are (from when, shard, cluster id); `slots` (shard, slots) where cluster mode is enabled (`sharded`).
     `busy` are (from, until, AWS's status). An empty string means that AWS leaves the member out.
     """
 
@@ -364,7 +364,9 @@ def failed_over(cache: Cache, shard: str, at: float, *, takes: float = FAILOVER_
     A shard without a replica has the same primary again when it is back.
     """
     old = cache.primary(shard, at)
-    others = [item for item in cache.members(at) if item.shard == shard and item.cluster_id != old and not item.down(at)]
+    others = [
+        item for item in cache.members(at) if item.shard == shard and item.cluster_id != old and not item.down(at)
+    ]
     back = at + max(RECOVERY_SECONDS, takes)
     nodes = tuple(
         replace(item, outages=(*item.outages, (at, back))) if item.cluster_id == old and item.shard == shard else item
@@ -384,7 +386,7 @@ def host(seed: int, *parts: str) -> str:
 
 def short_region(region: str) -> str:
     """A region as ElastiCache's host names shorten it: ``ap-southeast-3`` is ``apse3``."""
-    area, place, number = region.split("-")[0], region.split("-")[-2], region.split("-")[-1]
+    area, *_, place, number = region.split("-")
     sides = {"southeast": "se", "northeast": "ne", "southwest": "sw", "northwest": "nw", "central": "c"}
     return f"{area}{sides.get(place, place[0])}{number}"
 

@@ -66,9 +66,7 @@ def _page(
     size = given.get(size_name)
     if size is not None and not (size.isdigit() and least <= int(size) <= most):
         raise WireError("InvalidParameterValue", f"Invalid value for {size_name}: must be between {least} and {most}.")
-    return cut_page(
-        items, given.get(token_name), int(size) if size else most, tweaks, code="InvalidParameterValue"
-    )
+    return cut_page(items, given.get(token_name), int(size) if size else most, tweaks, code="InvalidParameterValue")
 
 
 def _numbered(given: Given, name: str) -> list[str]:

@@ -24,7 +24,20 @@ from exporter.demo.control import ControlPages
 from exporter.demo.faults import ERRORS, Fault, Faults, tweaks
 from exporter.demo.metric_queries import MetricDataRequest
 from exporter.demo.sigv4 import Key, SignatureError, verify
-from exporter.demo.wire import AUTOSCALING, CLOUDWATCH, EC2, EFS, ELASTICACHE, SERVICES, STS, Reply, Request, WireError, refusal, render_error
+from exporter.demo.wire import (
+    AUTOSCALING,
+    CLOUDWATCH,
+    EC2,
+    EFS,
+    ELASTICACHE,
+    SERVICES,
+    STS,
+    Reply,
+    Request,
+    WireError,
+    refusal,
+    render_error,
+)
 from exporter.demo.world import World
 
 ACCESS_KEY_ID = "AKIAIOSFODNN7EXAMPLE"
@@ -287,7 +300,9 @@ def _guess(request: Request) -> str:
         return EFS
     if "x-amz-target" in request.headers:
         return AUTOSCALING if request.headers["x-amz-target"].startswith(autoscaling.TARGET) else CLOUDWATCH
-    return {_STS_VERSION: STS, _CLOUDWATCH_VERSION: CLOUDWATCH, elasticache.VERSION: ELASTICACHE}.get(request.parameters.get("Version", ""), EC2)
+    return {_STS_VERSION: STS, _CLOUDWATCH_VERSION: CLOUDWATCH, elasticache.VERSION: ELASTICACHE}.get(
+        request.parameters.get("Version", ""), EC2
+    )
 
 
 def _operation(request: Request) -> str:

@@ -8,12 +8,13 @@ of questions does not matter. It knows no wire: `ec2`, `efs`, `cloudwatch` and `
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from exporter.demo import cache_metrics, scenarios
 from exporter.demo import estate as estates
-from exporter.demo import scenarios
 from exporter.demo.cache_world import CacheWorld
 from exporter.demo.clock import WorldClock
 from exporter.demo.curves import Curves, Effects
@@ -31,6 +32,8 @@ from exporter.demo.nouns import (
     identifier,
 )
 from exporter.demo.tables import ACCOUNT, DAY, REGION
+
+_PERCENTILE = re.compile(r"p(?:100|\d{1,2}(?:\.\d+)?)")
 
 
 class World(CacheWorld):
@@ -81,6 +84,7 @@ class World(CacheWorld):
         self.effects: Effects = effects
         self.curves = Curves(self.seed, effects)
         self._publisher = Publisher(self.estate, self.curves)
+        self._cache_publisher = cache_metrics.CachePublisher(self.estate, self.curves)
 
     def scenario(self, name: str, start: float | None = None) -> None:
         """
@@ -217,7 +221,7 @@ class World(CacheWorld):
         Args:
             dimensions: exactly the metric's own.
 
-            stat: ``Sum``, ``Average``, ``Minimum``, ``Maximum`` or ``SampleCount``; others give nothing.
+            stat: ``Sum``, ``Average``, ``Minimum``, ``Maximum``, ``SampleCount``, ``p99``; others give nothing.
 
             period: seconds.
 
@@ -251,7 +255,7 @@ class World(CacheWorld):
         A metric is listed from 15 minutes after its first datapoint until two weeks after its last.
         """
         instant = self._at(at)
-        for space, metric, dimensions in [*self._publisher.catalog(), *self._put]:
+        for space, metric, dimensions in [*self._publisher.catalog(), *self._cache_publisher.catalog(), *self._put]:
             if namespace and space != namespace:
                 continue
             source = self._source(space, metric, dimensions)
@@ -263,6 +267,8 @@ class World(CacheWorld):
         given = self._put.get((namespace, metric, dimensions))
         if given is not None:
             return Source(60, lambda stamp: Datum.of(given[stamp]) if stamp in given else None)
+        if namespace == cache_metrics.NAMESPACE:
+            return self._cache_publisher.source(metric, dimensions)
         return self._publisher.source(namespace, metric, dimensions)
 
     def _visible(self, finished: float, usual: float, instant: float) -> bool:
@@ -374,7 +380,11 @@ def _rounded(start: float, instant: float) -> int:
 
 
 def _fold(data: list[Datum], stat: str) -> float | None:
-    """One statistic over the raw datapoints of a period."""
+    """One statistic over the raw datapoints of a period; of percentiles the nearest rank."""
+    if _PERCENTILE.fullmatch(stat):
+        samples = sorted(value for item in data for value in item.samples)
+        rank = math.ceil(float(stat[1:]) / 100 * len(samples))
+        return samples[max(0, min(rank, len(samples)) - 1)] if samples else None
     total, count = sum(item.total for item in data), sum(item.count for item in data)
     lows = [item.low for item in data if item.low is not None]
     highs = [item.high for item in data if item.high is not None]
