@@ -43,6 +43,9 @@ class Effects:
     failing: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     swollen: Mapping[str, float] = field(default_factory=dict)
     late_from: float = math.inf
+    filling: Mapping[str, float] = field(default_factory=dict)
+    saturated: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    silent: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     @staticmethod
     def during(table: Mapping[str, tuple[float, float]], key: str, minute: float) -> bool:

@@ -39,6 +39,11 @@ class Datum:
         """A datapoint of a single observation."""
         return Datum(value, 1.0, value, value)
 
+    @staticmethod
+    def of_many(samples: tuple[float, ...]) -> Datum:
+        """A datapoint of many observations (ascending, at least one), of which percentiles exist."""
+        return Datum(sum(samples), float(len(samples)), samples[0], samples[-1], samples)
+
 
 @dataclass(frozen=True, slots=True)
 class Source:

@@ -15,6 +15,7 @@ from typing import Any
 from exporter.demo import estate as estates
 from exporter.demo import scenarios
 from exporter.demo.bucket_world import BucketWorld
+from exporter.demo.cache_metrics import CachePublisher
 from exporter.demo.cache_world import CacheWorld
 from exporter.demo.clock import WorldClock
 from exporter.demo.curves import Curves, Effects
@@ -86,7 +87,7 @@ class World(BucketWorld, CacheWorld):
         self.effects: Effects = effects
         self.curves = Curves(self.seed, effects)
         s3 = S3Metrics(self.estate, self.curves, self.region, self._of_account)
-        self._publisher = Publisher(self.estate, self.curves, (s3,))
+        self._publisher = Publisher(self.estate, self.curves, (s3, CachePublisher(self.estate, self.curves)))
 
     def scenario(self, name: str, start: float | None = None) -> None:
         """
