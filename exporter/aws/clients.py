@@ -52,6 +52,14 @@ class Paging:
         return {name: token for name, token in zip(self.inputs, found, strict=True) if token}
 
 
+_UNLISTED = {
+    ("s3", "ListBucketMetricsConfigurations"): Paging(
+        ("ContinuationToken",), ("NextContinuationToken",), limit="", more="IsTruncated"
+    ),
+}
+"""Operations with pages that botocore's model has no paginator for (aws-facts 3.4)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """Where GetMetricData is sent and what for it is signed."""
@@ -167,7 +175,7 @@ class Clients:
         client = self._client(service)
         known = operation in client.meta.service_model.operation_names
         if not known or not client.can_paginate(xform_name(operation)):
-            return None
+            return _UNLISTED.get((service, operation))
         with self._shared.lock:
             model = self._own_session().get_paginator_model(service).get_paginator(operation)
         return Paging(
