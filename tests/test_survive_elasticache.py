@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
@@ -327,3 +328,66 @@ async def test_an_account_without_caches(monkeypatch: pytest.MonkeyPatch) -> Non
         assert over.asked() == []
         assert not [name for name in over.names() if name.startswith("aws_elasticache_")]
         assert targets(feeds) == ()
+
+
+async def test_a_node_that_falls_silent_is_told_from_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node that dies publishes nothing: its newest datapoint stays where it was while the others' go on."""
+    newest = f"{NODE}newest_datapoint_timestamp_seconds"
+    async with caches(monkeypatch) as over:
+        world = over.server.world
+        nodes = world.cache("sessions").nodes
+        dead = [replace(each, outages=((T, T + DAY),)) if each.cluster_id == "sessions-003" else each for each in nodes]
+        world.update_cache("sessions", nodes=tuple(dead))
+        for number in range(16):
+            await over.run(T + 60 * number)
+        assert over.value(newest, cache_cluster_id="sessions-003") == T
+        assert over.value(newest, cache_cluster_id="sessions-002") == T + 15 * 60 - 120
+        assert over.value(f"{NODE}memory_usage_ratio", cache_cluster_id="sessions-003") is None  # outlived
+        assert over.value(f"{NODE}memory_usage_ratio", cache_cluster_id="sessions-002") is not None
+        assert {len(values) for values in (labelled(over, newest, "cache_cluster_id", "cache_node_id"),)} == {17}
+        assert labelled(over, "aws_elasticache_serverless_newest_datapoint_timestamp_seconds", "serverless_cache") == {
+            ("events-buffer",),
+            ("web-fragments",),
+        }
+
+
+async def test_levels_stand_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sum over a family counts nothing twice: nodes, groups and shards have families of their own (pains.md 13)."""
+    config = configured(elasticache={"tiers": ["essential", "standard", "on-request"]})
+    async with caches(monkeypatch, config) as over:
+        await over.run(T)
+        cpu = "engine_cpu_utilization_ratio"
+        engines = {
+            place for place in labelled(over, f"{NODE}info", "cache_cluster_id", "engine") if place[1] == "valkey"
+        }
+        assert labelled(over, f"{NODE}{cpu}", "cache_cluster_id") == {(name,) for name, _ in engines}
+        assert labelled(over, f"{GROUP}{cpu}", "replication_group_id") == labelled(
+            over, f"{GROUP}info", "replication_group_id"
+        )
+        assert labelled(over, f"{GROUP}shard_{cpu}", "replication_group_id", "node_group_id") == labelled(
+            over, f"{GROUP}shard_info", "replication_group_id", "node_group_id"
+        )
+        for name, own in over.series():
+            if name.startswith(NODE):
+                assert {"replication_group_id", "cache_cluster_id", "cache_node_id"} <= {label for label, _ in own}
+
+
+async def test_lag_moves_with_the_role(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is a replica has a lag, whoever leads has none: the values change places with the roles."""
+    lag, primary = f"{NODE}replication_lag_seconds", f"{NODE}is_primary"
+    async with caches(monkeypatch) as over:
+        await over.run(T)
+        assert {name for (name,) in labelled(over, lag, "cache_cluster_id") if name.startswith("sess")} == {
+            "sessions-002",
+            "sessions-003",
+        }
+        assert over.value(primary, cache_cluster_id="sessions-001") == 1
+        over.server.world.fail_over("sessions", at=T + 60, takes=60)
+        for number in range(1, 16):
+            await over.run(T + 60 * number)
+        assert over.value(primary, cache_cluster_id="sessions-001") == 0
+        assert over.value(primary, cache_cluster_id="sessions-002") == 1
+        assert {name for (name,) in labelled(over, lag, "cache_cluster_id") if name.startswith("sess")} == {
+            "sessions-001",
+            "sessions-003",
+        }
