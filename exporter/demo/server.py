@@ -14,25 +14,54 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
 from aiohttp import web
 
-from exporter.demo import cloudwatch, ec2, efs, s3, sts
+from exporter.demo import autoscaling, backup, cloudwatch, ec2, efs, elasticache, kms, s3, sts
 from exporter.demo.buckets import Bucket
 from exporter.demo.control import ControlPages
 from exporter.demo.faults import ERRORS, Fault, Faults, tweaks
 from exporter.demo.metric_queries import MetricDataRequest
 from exporter.demo.sigv4 import Key, SignatureError, verify
-from exporter.demo.wire import CLOUDWATCH, EC2, EFS, S3, SERVICES, STS, Reply, Request, WireError, refusal, render_error
+from exporter.demo.wire import (
+    AUTOSCALING,
+    BACKUP,
+    CLOUDWATCH,
+    EC2,
+    EFS,
+    ELASTICACHE,
+    KMS,
+    S3,
+    SERVICES,
+    STS,
+    Reply,
+    Request,
+    Tweaks,
+    WireError,
+    refusal,
+    render_error,
+)
 from exporter.demo.world import World
 
 ACCESS_KEY_ID = "AKIAIOSFODNN7EXAMPLE"
 SECRET_ACCESS_KEY = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"  # noqa: S105  the example pair of AWS's own documentation
 KEPT_CALLS = 20_000
 _MALFORMED = b"\x00<html>this is {not} the answer"
-_STS_VERSION, _CLOUDWATCH_VERSION = "2011-06-15", "2010-08-01"
+_VERSIONS = {"2011-06-15": STS, "2010-08-01": CLOUDWATCH, elasticache.VERSION: ELASTICACHE}
+_TARGETS = (("TrentService.", KMS), (autoscaling.TARGET, AUTOSCALING))
+_ANSWERS: Mapping[str, Callable[[World, Request, str, Tweaks], Reply]] = {
+    EC2: ec2.handle,
+    EFS: efs.handle,
+    S3: s3.handle,
+    KMS: kms.handle,
+    BACKUP: backup.handle,
+    ELASTICACHE: elasticache.handle,
+    AUTOSCALING: autoscaling.handle,
+}
+"""Services that answer from a world alone, by their signing names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +115,8 @@ class DemoServer:
 
         port: 0 for any free one.
 
+        worlds: further accounts and regions, served beside *world*.
+
         keys: further credentials it knows, beside `access_key_id` and `secret_access_key`.
 
         wall: real unix seconds, for signatures and sessions.
@@ -97,6 +128,7 @@ class DemoServer:
         *,
         host: str = "127.0.0.1",
         port: int = 0,
+        worlds: Sequence[World] = (),
         keys: Sequence[Key] = (),
         wall: Callable[[], float] = time.time,
     ) -> None:
@@ -113,13 +145,15 @@ class DemoServer:
         arn = f"arn:aws:iam::{self.world.account_id}:user/demo"
         own = Key(self.access_key_id, self.secret_access_key, self.world.account_id, arn)
         self._keys = {key.access_key_id: key for key in (own, *keys)}
-        self.add_world(self.world)
+        for each in (self.world, *worlds):
+            self.add_world(each)
 
     # --- for those who use it --------------------------------------------------------------------------------------
 
     def add_world(self, world: World) -> None:
         """Serve another account or region as well; where there is none, an account is empty."""
         self._worlds[world.account_id, world.region] = world
+        world.account_buckets = partial(self._account_buckets, world.account_id)
 
     def add_key(self, key: Key) -> None:
         """Know further credentials."""
@@ -240,12 +274,9 @@ class DemoServer:
         if any(rule.kind == "empty" for rule in rules):
             world = World.empty(world.seed, world.now, account_id=world.account_id, region=world.region)
         changes = tweaks(rules)
-        if call.service == EC2:
-            return ec2.handle(world, request, call.operation, changes), None
-        if call.service == EFS:
-            return efs.handle(world, request, call.operation, changes), None
-        if call.service == S3:
-            return s3.handle(world, request, call.operation, changes), None
+        answer = _ANSWERS.get(call.service)
+        if answer is not None:
+            return answer(world, request, call.operation, changes), None
         if call.service == STS:
             return sts.handle(self.world, request, call.operation, self._keys, self._wall), None
         return cloudwatch.handle(world, request, call.operation, changes)
@@ -254,13 +285,13 @@ class DemoServer:
         found = self._worlds.get((request.account_id, request.region))
         if found is None:
             found = World.empty(self.world.seed, self.world.now, account_id=request.account_id, region=request.region)
-            if request.account_id == self.world.account_id:
-                found.account_buckets = self._account_buckets
-            self._worlds[request.account_id, request.region] = found
+            self.add_world(found)
         return found
 
-    def _account_buckets(self) -> list[Bucket]:
-        return self.world.account_buckets()
+    def _account_buckets(self, account_id: str) -> list[Bucket]:
+        """Every bucket of an account, in whatever region: S3 lists them everywhere."""
+        worlds = [world for (account, _), world in self._worlds.items() if account == account_id]
+        return sorted((item for world in worlds for item in world.own_buckets()), key=lambda item: item.name)
 
 
 async def _send(incoming: web.Request, reply: Reply, kinds: set[str]) -> web.StreamResponse:
@@ -291,15 +322,19 @@ def _guess(request: Request) -> str:
     if request.path.startswith(efs.VERSION):
         return EFS
     if "x-amz-target" in request.headers:
-        return CLOUDWATCH
+        return next(
+            (name for prefix, name in _TARGETS if request.headers["x-amz-target"].startswith(prefix)), CLOUDWATCH
+        )
     if s3.operation_of(request) and "Action" not in request.parameters:
         return S3
-    return {_STS_VERSION: STS, _CLOUDWATCH_VERSION: CLOUDWATCH}.get(request.parameters.get("Version", ""), EC2)
+    return _VERSIONS.get(request.parameters.get("Version", ""), EC2)
 
 
 def _operation(request: Request) -> str:
     if request.service == EFS:
         return efs.operation_of(request)
+    if request.service == BACKUP:
+        return backup.operation_of(request)
     if request.service == S3:
         return s3.operation_of(request)
     target = request.headers.get("x-amz-target", "")
