@@ -46,6 +46,10 @@ class World:
         account_id: of the account.
 
         region: AWS region name.
+
+    ``roles`` are those anybody may assume, of any account, each with its external id or None; of them,
+    ``untagged_roles`` lack sts:TagSession in their trust policies. ``web_identities`` is role ARN to the token that
+    is good for it, ``ended_web_identities`` are tokens whose time is over.
     """
 
     def __init__(
@@ -62,6 +66,9 @@ class World:
         self.account_id = account_id
         self.region = region
         self.roles: dict[str, str | None] = {f"arn:aws:iam::{account_id}:role/storage-exporter": None}
+        self.untagged_roles: set[str] = set()
+        self.web_identities: dict[str, str] = {}
+        self.ended_web_identities: set[str] = set()
         self.active: tuple[str, float] = ("quiet", 0.0)
         self._base = estate if estate is not None else estates.mission(seed)
         self._put: dict[tuple[str, str, Dimensions], dict[int, float]] = {}
