@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from exporter.demo.caches import Cache, CacheEvent, CacheNode, ServerlessCache, snapshots
+from exporter.demo.caches import SNAPSHOT_SECONDS, Cache, CacheEvent, CacheNode, ServerlessCache, snapshots
 from exporter.demo.world import World
 
 
@@ -57,7 +57,7 @@ def _of_snapshots(cache: Cache, now: float) -> Iterator[CacheEvent]:
             source = cache.snapshot_source(shard, item.started)
             message = f"Snapshot succeeded for snapshot with ID '{item.name}' of node 0001"
             if item.automated and source:
-                yield CacheEvent(item.started + 600, source, "cache-cluster", message)
+                yield CacheEvent(item.started + SNAPSHOT_SECONDS, source, "cache-cluster", message)
 
 
 def _of_serverless(cache: ServerlessCache) -> Iterator[CacheEvent]:

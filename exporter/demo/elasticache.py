@@ -25,6 +25,7 @@ from exporter.demo.wire import (
     Tweaks,
     WireError,
     cut_page,
+    iso,
     namespace,
     refusal,
 )
@@ -213,7 +214,7 @@ def _events(world: World, given: Given, tweaks: Tweaks) -> Tree:
             "SourceIdentifier": item.source_id,
             "SourceType": item.source_type,
             "Message": item.message,
-            "Date": cache_shapes.iso(item.at),
+            "Date": iso(item.at),
         }
         for item in cache_events(world)
         if max(start, now - _KEPT) <= item.at <= min(end, now)

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 
+from exporter.demo import cache_scenarios
 from exporter.demo.curves import Effects
 from exporter.demo.estate import Estate, attachment
 from exporter.demo.nouns import NEVER, FileSystem, Instance, Load, Volume
@@ -26,6 +27,7 @@ SCENARIOS: dict[str, str] = {
     "node-loss": "node-a1 goes; its volumes detach and come up on node-a2 six minutes later",
     "late-cloudwatch": "CloudWatch publishes 30 minutes late",
     "volume-lifecycle": "a volume appears after 1 minute, attaches, detaches after 30 and is deleted after 45",
+    **cache_scenarios.SCENARIOS,
 }
 """Name and one line for people, by name."""
 
@@ -70,6 +72,8 @@ def apply(name: str, start: float, estate: Estate, identify: Callable[[str], str
         _lose_node(changed, start)
     elif name == "volume-lifecycle":
         _live_and_die(changed, start, identify)
+    elif name in cache_scenarios.SCENARIOS:
+        effects = cache_scenarios.apply(name, start, changed)
     return changed, effects
 
 

@@ -24,7 +24,7 @@ _EMPTY = hashlib.sha256(b"").hexdigest()
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One pair of credentials; `expires` in real unix seconds (None: never)."""
+    """One pair of credentials; `expires` in real unix seconds (None: never), `tagged`: with transitive session tags."""
 
     access_key_id: str
     secret_access_key: str
@@ -32,6 +32,7 @@ class Key:
     arn: str
     session_token: str | None = None
     expires: float | None = None
+    tagged: bool = False
 
 
 class SignatureError(Exception):

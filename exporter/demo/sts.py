@@ -1,20 +1,22 @@
 """
-STS in its query dialect: who is calling, and sessions of a role.
+STS in its query dialect: who is calling, and sessions of a role, by another identity or by a web identity token.
 
-Sessions it grants are put into the ring of keys the server verifies with, so they work and end like real ones.
+Sessions are made in `sessions`; what the world knows of identities is `World.identities` and `World.roles`.
 """
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Callable, MutableMapping
 
-from exporter.demo.sigv4 import Key
-from exporter.demo.wire import STS, Reply, Request, WireError, iso, query_reply
+from exporter.demo.sessions import ROLE, as_tree, asked_seconds, make_key, user_id
+from exporter.demo.sigv4 import Key, parse
+from exporter.demo.wire import STS, Reply, Request, WireError, query_reply
 from exporter.demo.world import World
 
-_ROLE = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}):role/(.+)")
+UNSIGNED = "AssumeRoleWithWebIdentity"
+"""The operation that is asked without a signature."""
+
+_AUDIENCE = "sts.amazonaws.com"
 
 
 def handle(
@@ -27,42 +29,70 @@ def handle(
         WireError: as AWS would answer.
     """
     if operation == "GetCallerIdentity":
-        access_key = request.arn.encode()
-        user = "AIDA" + hashlib.sha256(access_key).hexdigest()[:16].upper()
+        user = user_id(request.account_id, request.arn)
         return query_reply(STS, operation, {"Arn": request.arn, "UserId": user, "Account": request.account_id})
     if operation == "AssumeRole":
         return _assume_role(world, request, keys, wall)
+    if operation == UNSIGNED:
+        return _with_web_identity(world, request, keys, wall)
     raise WireError("InvalidAction", f"Could not find operation {operation} for version 2011-06-15")
 
 
-def _assume_role(world: World, request: Request, keys: MutableMapping[str, Key], wall: Callable[[], float]) -> Reply:
+def _named(request: Request) -> tuple[str, str]:
+    """The role's ARN and the session's name."""
     given = request.parameters
     arn, session = given.get("RoleArn", ""), given.get("RoleSessionName", "")
-    seconds = given.get("DurationSeconds", "3600")
-    if not seconds.isdigit() or not 900 <= int(seconds) <= 43_200:
-        raise WireError("ValidationError", f"1 validation error detected: Value '{seconds}' at 'durationSeconds'")
-    match = _ROLE.fullmatch(arn)
-    if not match or not session:
+    if not ROLE.fullmatch(arn) or not session:
         raise WireError("ValidationError", f"{arn or 'RoleArn'} is invalid")
+    return arn, session
+
+
+def _assume_role(world: World, request: Request, keys: MutableMapping[str, Key], wall: Callable[[], float]) -> Reply:
+    given, identities = request.parameters, world.identities
+    caller = keys[parse(request.headers.get("authorization", "")).access_key_id]
+    arn, session = _named(request)
+    chained = ":assumed-role/" in request.arn
+    seconds = asked_seconds(given.get("DurationSeconds"), arn, identities, chained=chained)
     if arn not in world.roles or world.roles[arn] not in {None, given.get("ExternalId")}:
-        message = f"User: {request.arn} is not authorized to perform: sts:AssumeRole on resource: {arn}"
-        raise WireError("AccessDenied", message, 403)
-    expires = wall() + int(seconds)
-    number = hashlib.sha256(f"{arn}|{session}|{expires}|{len(keys)}".encode()).hexdigest()
-    assumed = f"arn:aws:sts::{match[1]}:assumed-role/{match[2].rsplit('/', 1)[-1]}/{session}"
-    key = Key(f"ASIA{number[:16].upper()}", number[:40], match[1], assumed, f"token-{number}", expires)
-    keys[key.access_key_id] = key
+        raise _not_authorized(request.arn, "sts:AssumeRole", arn)
+    if caller.tagged and arn in identities.no_tag_session:
+        raise _not_authorized(request.arn, "sts:TagSession", arn)
+    key = make_key(arn, session, keys, wall, identities.session_seconds or seconds, tagged=caller.tagged)
+    return query_reply(STS, "AssumeRole", as_tree(key))
+
+
+def _not_authorized(caller: str, action: str, arn: str) -> WireError:
+    return WireError("AccessDenied", f"User: {caller} is not authorized to perform: {action} on resource: {arn}", 403)
+
+
+def _with_web_identity(
+    world: World, request: Request, keys: MutableMapping[str, Key], wall: Callable[[], float]
+) -> Reply:
+    given, identities = request.parameters, world.identities
+    arn, session = _named(request)
+    token = given.get("WebIdentityToken", "")
+    seconds = asked_seconds(given.get("DurationSeconds"), arn, identities, chained=False)
+    if not token:
+        raise WireError("ValidationError", "1 validation error detected: Value '' at 'webIdentityToken'")
+    if token in identities.expired_tokens:
+        message = "Token expired: current date/time must be before the expiration date/time of the token"
+        raise WireError("ExpiredTokenException", message)
+    if token not in identities.web_tokens.values():
+        raise WireError(
+            "InvalidIdentityToken",
+            "The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)",
+        )
+    if identities.web_tokens.get(arn) != token:
+        raise WireError("AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity", 403)
+    key = make_key(arn, session, keys, wall, identities.session_seconds or seconds, tagged=False)
+    issuer = f"oidc.eks.{world.region}.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
     return query_reply(
         STS,
-        "AssumeRole",
+        UNSIGNED,
         {
-            "Credentials": {
-                "AccessKeyId": key.access_key_id,
-                "SecretAccessKey": key.secret_access_key,
-                "SessionToken": key.session_token,
-                "Expiration": iso(expires),
-            },
-            "AssumedRoleUser": {"AssumedRoleId": f"AROA{number[:16].upper()}:{session}", "Arn": assumed},
-            "PackedPolicySize": 6,
+            **as_tree(key),
+            "SubjectFromWebIdentityToken": "system:serviceaccount:monitoring:storage-exporter",
+            "Audience": _AUDIENCE,
+            "Provider": f"arn:aws:iam::{key.account_id}:oidc-provider/{issuer}",
         },
     )

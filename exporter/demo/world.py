@@ -31,6 +31,7 @@ from exporter.demo.nouns import (
     Volume,
     identifier,
 )
+from exporter.demo.sessions import Identities
 from exporter.demo.tables import ACCOUNT, DAY, REGION
 
 _PERCENTILE = re.compile(r"p(?:100|\d{1,2}(?:\.\d+)?)")
@@ -66,6 +67,7 @@ class World(CacheWorld):
         self.account_id = account_id
         self.region = region
         self.roles: dict[str, str | None] = {f"arn:aws:iam::{account_id}:role/storage-exporter": None}
+        self.identities = Identities()
         self.active: tuple[str, float] = ("quiet", 0.0)
         self._base = estate if estate is not None else estates.mission(seed)
         self._put: dict[tuple[str, str, Dimensions], dict[int, float]] = {}
