@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from botocore.auth import S3SigV4Auth, SigV4Auth
-from botocore.exceptions import ConnectionError as NoConnection
-from botocore.exceptions import HTTPClientError, ReadTimeoutError, ResponseStreamingError
+from botocore.exceptions import ReadTimeoutError
 
 from exporter.demo import KINDS, DemoServer
 from exporter.demo.sigv4 import Key
@@ -171,27 +170,18 @@ def test_small_pages_loops_and_an_empty_account(server: DemoServer, s3: Any) -> 
     assert refused(lambda: s3.get_bucket_tagging(Bucket=UPLOADS)) == ("NoSuchBucket", 404)
 
 
-def failure(call: Callable[[], Any]) -> type[Exception]:
-    try:
-        call()
-    except (HTTPClientError, NoConnection) as error:
-        return type(error)
-    raise AssertionError("the call was answered")
-
-
 def test_broken_answers(server: DemoServer, s3: Any) -> None:
     """Cut, truncated and malformed bodies are no answers; a hanging one is given up, a slow one is the right one."""
-    for kind in ("truncated", "malformed"):  # botocore takes an S3 body that is not XML for an internal error
+    for kind in ("cut", "truncated", "malformed"):  # botocore takes an S3 body that is not XML for an internal error
         server.faults.add(kind, service="s3", count=1)
         assert refused(s3.list_buckets)[0] == "500"
-    server.faults.add("cut", service="s3", count=1)
-    assert failure(s3.list_buckets) is ResponseStreamingError
     server.faults.add("slow", service="s3", count=1, seconds=0.2)
     begun = time.monotonic()
     assert s3.list_buckets()["Buckets"]
     assert time.monotonic() - begun >= 0.2
     server.faults.add("hang", service="s3", count=1, seconds=30)
-    assert failure(s3.list_buckets) is ReadTimeoutError
+    with pytest.raises(ReadTimeoutError):
+        s3.list_buckets()
     server.faults.add("error", service="s3", count=1, code="OperationAborted", message="again", status=409)
     assert refused(s3.list_buckets) == ("OperationAborted", 409)
     assert {kind for call in server.calls for kind in call.faults} <= set(KINDS)
