@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 from xml.etree import ElementTree as ET
@@ -50,6 +50,7 @@ def raw(
     signer: Callable[..., Any] = S3SigV4Auth,
     region: str = REGION,
     host: str = "",
+    timeout: float = 5.0,
     headers: dict[str, str] | None = None,
     spoil: Callable[[str], str] = lambda header: header,
 ) -> tuple[int, dict[str, str], str]:
@@ -59,12 +60,10 @@ def raw(
     signer(Credentials(server.access_key_id, server.secret_access_key), "s3", region).add_auth(request)
     sent = {**dict(request.headers.items()), "Host": host or where}
     sent["Authorization"] = spoil(sent["Authorization"])
-    connection = http.client.HTTPConnection(where, timeout=5)
-    connection.request("GET", target, headers=sent)
-    answer = connection.getresponse()
-    body = answer.read().decode()
-    connection.close()
-    return answer.status, {name.lower(): value for name, value in answer.getheaders()}, body
+    with closing(http.client.HTTPConnection(where, timeout=timeout)) as connection:
+        connection.request("GET", target, headers=sent)
+        answer = connection.getresponse()
+        return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read().decode()
 
 
 def code_of(body: str) -> str:
