@@ -18,7 +18,7 @@ from exporter.model import Asset, Resource, Scope
 from exporter.services.base import Service, Wishes
 from exporter.services.registry import SERVICES
 
-_LATER = ("s3", "elasticache")
+_LATER = ("s3",)
 """Sections of the configuration whose service modules this version does not have."""
 
 

@@ -34,7 +34,8 @@ def grid_of(row: MetricRow, *resources: Resource) -> Grid:
 
 def a_life(published: Callable[[int], float], days: int) -> list[tuple[float, Window, bool]]:
     """Passes a minute apart over *days*: (when, window, whether the day's value was in it) of each question."""
-    grid, asked = grid_of(DAILY), []
+    grid = grid_of(DAILY)
+    asked: list[tuple[float, Window, bool]] = []
     (query,) = grid.queries
     for now in range(MIDNIGHT, MIDNIGHT + days * DAY, 60):
         for window in plan(grid, now).windows:
@@ -51,11 +52,10 @@ def test_a_daily_value_is_asked_until_it_is_in(hour: float, questions: int) -> N
     days: dict[int, list[bool]] = {}
     for now, _, found in asked:
         days.setdefault(int(now - 4 * 3600) // DAY, []).append(found)
-    settled = [found for day, found in sorted(days.items())][2:-2]
+    settled = [looks for day, looks in sorted(days.items())][2:-2]
     assert settled
-    for found in settled:
-        assert len(found) == questions
-        assert found == [False] * (questions - 1) + [True]
+    for looks in settled:
+        assert looks == [False] * (questions - 1) + [True]
 
 
 def test_the_first_question_looks_back_three_days_and_a_hole_is_asked_again() -> None:

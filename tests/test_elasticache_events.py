@@ -47,15 +47,15 @@ TEXTS = [
     ),
     (
         (
-            "The replacement in maintenance window for node with Cache Cluster ID: a, Node ID: 0001 has re-scheduled from "
-            "Previous Start Time: x, Previous End Time: y to New Start Time: z, New End Time: w"
+            "The replacement in maintenance window for node with Cache Cluster ID: a, Node ID: 0001 has re-scheduled "
+            "from Previous Start Time: x, Previous End Time: y to New Start Time: z, New End Time: w"
         ),
         "maintenance-rescheduled",
     ),
     (
         (
-            "The node with Cache Cluster ID: a, Node ID: 0001 is scheduled for replacement during the maintenance window "
-            "from Start Time: x, End Time: y"
+            "The node with Cache Cluster ID: a, Node ID: 0001 is scheduled for replacement during the maintenance "
+            "window from Start Time: x, End Time: y"
         ),
         "maintenance-scheduled",
     ),
@@ -116,12 +116,17 @@ TEXTS = [
     ),
     (
         (
-            "Failed to export snapshot for cache carts.\nCould not export snapshot to bucket b because ElastiCache does "
-            "not have permissions to the bucket."
+            "Failed to export snapshot for cache carts.\nCould not export snapshot to bucket b because ElastiCache "
+            "does not have permissions to the bucket."
         ),
         "snapshot-failed",
     ),
     ("Failed to copy snapshot nightly.\nCould not copy snapshot 'a' to snapshot 'b'", "snapshot-failed"),
+    # the same said shorter
+    ("Replication group created", "created"),
+    ("Replication group deleted", "deleted"),
+    ("Cache carts created", "created"),
+    ("Snapshot succeeded for snapshot with ID 'automatic.sessions' of node 0001", "snapshot-complete"),
     # what nobody documented
     ("Failed to do something new", "failure"),
     ("Something new happened", "other"),

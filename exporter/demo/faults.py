@@ -52,7 +52,13 @@ RESULTS = frozenset(
         "messages",
     }
 )
-_ALIASES = {"cloudwatch": "monitoring", "efs": "elasticfilesystem", "ebs": "ec2"}
+_ALIASES = {
+    "cloudwatch": "monitoring",
+    "efs": "elasticfilesystem",
+    "ebs": "ec2",
+    "valkey": "elasticache",
+    "autoscaling": "application-autoscaling",
+}
 
 
 @dataclass(slots=True)

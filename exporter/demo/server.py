@@ -19,19 +19,45 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from exporter.demo import cloudwatch, ec2, efs, sts
+from exporter.demo import autoscaling, backup, cloudwatch, ec2, efs, elasticache, kms, sts
 from exporter.demo.control import ControlPages
 from exporter.demo.faults import ERRORS, Fault, Faults, tweaks
 from exporter.demo.metric_queries import MetricDataRequest
 from exporter.demo.sigv4 import Key, SignatureError, verify
-from exporter.demo.wire import CLOUDWATCH, EC2, EFS, SERVICES, STS, Reply, Request, WireError, refusal, render_error
+from exporter.demo.wire import (
+    AUTOSCALING,
+    BACKUP,
+    CLOUDWATCH,
+    EC2,
+    EFS,
+    ELASTICACHE,
+    KMS,
+    SERVICES,
+    STS,
+    Reply,
+    Request,
+    Tweaks,
+    WireError,
+    refusal,
+    render_error,
+)
 from exporter.demo.world import World
 
 ACCESS_KEY_ID = "AKIAIOSFODNN7EXAMPLE"
 SECRET_ACCESS_KEY = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"  # noqa: S105  the example pair of AWS's own documentation
 KEPT_CALLS = 20_000
 _MALFORMED = b"\x00<html>this is {not} the answer"
-_STS_VERSION, _CLOUDWATCH_VERSION = "2011-06-15", "2010-08-01"
+_VERSIONS = {"2011-06-15": STS, "2010-08-01": CLOUDWATCH, elasticache.VERSION: ELASTICACHE}
+_TARGETS = (("TrentService.", KMS), (autoscaling.TARGET, AUTOSCALING))
+_ANSWERS: Mapping[str, Callable[[World, Request, str, Tweaks], Reply]] = {
+    EC2: ec2.handle,
+    EFS: efs.handle,
+    KMS: kms.handle,
+    BACKUP: backup.handle,
+    ELASTICACHE: elasticache.handle,
+    AUTOSCALING: autoscaling.handle,
+}
+"""Services that answer from a world alone, by their signing names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +111,8 @@ class DemoServer:
 
         port: 0 for any free one.
 
+        worlds: further accounts and regions, served beside *world*.
+
         keys: further credentials it knows, beside `access_key_id` and `secret_access_key`.
 
         wall: real unix seconds, for signatures and sessions.
@@ -96,6 +124,7 @@ class DemoServer:
         *,
         host: str = "127.0.0.1",
         port: int = 0,
+        worlds: Sequence[World] = (),
         keys: Sequence[Key] = (),
         wall: Callable[[], float] = time.time,
     ) -> None:
@@ -112,7 +141,8 @@ class DemoServer:
         arn = f"arn:aws:iam::{self.world.account_id}:user/demo"
         own = Key(self.access_key_id, self.secret_access_key, self.world.account_id, arn)
         self._keys = {key.access_key_id: key for key in (own, *keys)}
-        self.add_world(self.world)
+        for each in (self.world, *worlds):
+            self.add_world(each)
 
     # --- for those who use it --------------------------------------------------------------------------------------
 
@@ -236,10 +266,9 @@ class DemoServer:
         if any(rule.kind == "empty" for rule in rules):
             world = World.empty(world.seed, world.now, account_id=world.account_id, region=world.region)
         changes = tweaks(rules)
-        if call.service == EC2:
-            return ec2.handle(world, request, call.operation, changes), None
-        if call.service == EFS:
-            return efs.handle(world, request, call.operation, changes), None
+        answer = _ANSWERS.get(call.service)
+        if answer is not None:
+            return answer(world, request, call.operation, changes), None
         if call.service == STS:
             return sts.handle(self.world, request, call.operation, self._keys, self._wall), None
         return cloudwatch.handle(world, request, call.operation, changes)
@@ -282,13 +311,17 @@ def _guess(request: Request) -> str:
     if request.path.startswith(efs.VERSION):
         return EFS
     if "x-amz-target" in request.headers:
-        return CLOUDWATCH
-    return {_STS_VERSION: STS, _CLOUDWATCH_VERSION: CLOUDWATCH}.get(request.parameters.get("Version", ""), EC2)
+        return next(
+            (name for prefix, name in _TARGETS if request.headers["x-amz-target"].startswith(prefix)), CLOUDWATCH
+        )
+    return _VERSIONS.get(request.parameters.get("Version", ""), EC2)
 
 
 def _operation(request: Request) -> str:
     if request.service == EFS:
         return efs.operation_of(request)
+    if request.service == BACKUP:
+        return backup.operation_of(request)
     target = request.headers.get("x-amz-target", "")
     return target.rpartition(".")[2] if target else request.parameters.get("Action", "")
 

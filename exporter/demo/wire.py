@@ -25,7 +25,11 @@ EC2 = "ec2"
 EFS = "elasticfilesystem"
 CLOUDWATCH = "monitoring"
 STS = "sts"
-SERVICES = (EC2, EFS, CLOUDWATCH, STS)
+KMS = "kms"
+BACKUP = "backup"
+ELASTICACHE = "elasticache"
+AUTOSCALING = "application-autoscaling"
+SERVICES = (EC2, EFS, CLOUDWATCH, STS, KMS, BACKUP, ELASTICACHE, AUTOSCALING)
 """The services by their signing names."""
 
 _INVALID_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -118,6 +122,27 @@ _PLAIN: dict[str, tuple[str, str, int]] = {
     "token": ("InvalidClientTokenId", "The security token included in the request is invalid.", 403),
     "anonymous": ("MissingAuthenticationToken", "Request is missing Authentication Token", 403),
 }
+
+
+def _json_refusals(failure: str, status: int) -> dict[str, tuple[str, str, int]]:
+    """As services of the JSON protocols spell what all of them refuse: *failure* is a 500, *status* the rest's."""
+    return {
+        "throttle-400": ("ThrottlingException", "Rate exceeded", 400),
+        "throttle-503": ("ThrottlingException", "Rate exceeded", 503),
+        "error-500": (failure, "The request failed because of a temporary failure of the server.", 500),
+        "denied": ("AccessDeniedException", "User: {arn} is not authorized to perform: {action}", status),
+        "expired": ("ExpiredTokenException", "The security token included in the request is expired", status),
+        "unknown-operation": ("UnknownOperationException", "", 404 if status == 403 else 400),
+        "signature": (
+            "InvalidSignatureException",
+            "The request signature we calculated does not match the signature you provided. {why}",
+            status,
+        ),
+        "token": ("UnrecognizedClientException", "The security token included in the request is invalid.", status),
+        "anonymous": ("MissingAuthenticationTokenException", "Missing Authentication Token", status),
+    }
+
+
 _OWN: dict[str, dict[str, tuple[str, str, int]]] = {
     EC2: {
         "throttle-503": ("RequestLimitExceeded", "Request limit exceeded.", 503),
@@ -148,6 +173,9 @@ _OWN: dict[str, dict[str, tuple[str, str, int]]] = {
     },
     CLOUDWATCH: {"error-500": ("InternalServiceError", "Request processing has failed.", 500)},
     STS: {},
+    KMS: _json_refusals("KMSInternalException", 400),
+    BACKUP: _json_refusals("ServiceUnavailableException", 403),
+    AUTOSCALING: _json_refusals("InternalServiceException", 400),
 }
 _IAM_PREFIX = {EC2: "ec2", EFS: "elasticfilesystem", CLOUDWATCH: "cloudwatch", STS: "sts"}
 _JSON_NAMES = {
@@ -179,6 +207,11 @@ def render_error(request: Request, service: str, error: WireError) -> Reply:
             "x-amzn-ErrorType": f"{error.code}:http://internal.amazon.com/coral/com.amazonaws.elasticfilesystem/"
         }
         return Reply(error.status, "application/json", orjson.dumps(body), headers)
+    if service in {KMS, BACKUP, AUTOSCALING}:
+        name = f"{error.code}:http://internal.amazon.com/coral/com.amazon.coral.service/"
+        kind = "application/json" if service == BACKUP else "application/x-amz-json-1.1"
+        body = {"__type": error.code, "message": error.message}
+        return Reply(error.status, kind, orjson.dumps(body), {"x-amzn-ErrorType": name})
     if service == CLOUDWATCH and speaks_json(request):
         name = _JSON_NAMES.get(error.code, error.code)
         who = "Receiver" if error.status >= 500 else "Sender"
@@ -214,6 +247,7 @@ def namespace(service: str) -> str:
         EC2: "http://ec2.amazonaws.com/doc/2016-11-15/",
         CLOUDWATCH: "http://monitoring.amazonaws.com/doc/2010-08-01/",
         STS: "https://sts.amazonaws.com/doc/2011-06-15/",
+        ELASTICACHE: "http://elasticache.amazonaws.com/doc/2015-02-02/",
     }[service]
 
 

@@ -51,14 +51,20 @@ _CLASSES: tuple[tuple[str, str], ...] = (
     ("scaling-started", r"applying modification to cache node type|increasereplicacountstarted"),
     ("node-added", r"added cache node|addcachenodecomplete"),
     ("node-removed", r"removed cache node|removecachenodecomplete"),
-    ("created", r"cache cluster created|is created and|provisioningcomplete|createreplicationgroupcomplete"),
-    ("deleted", r"cache cluster deleted|cache \S+ was deleted|deletecacheclustercomplete"),
     ("modification-failed", r"(limit )?update to the cache .*failed"),
+    (
+        "created",
+        (
+            r"(cache cluster|replication group|cache \S+) created|is created and|provisioningcomplete"
+            r"|createreplicationgroupcomplete"
+        ),
+    ),
+    ("deleted", r"(cache cluster|replication group|cache \S+) (was )?deleted|deletecacheclustercomplete"),
     (
         "modified",
         (
-            r"updated parameter|updated to use a cacheparametergroup|applied change to security group|updated for the cache"
-            r"|cacheclusterparameterschanged|cacheclustersecuritygroupmodified"
+            r"updated parameter|updated to use a cacheparametergroup|applied change to security group"
+            r"|updated for the cache|cacheclusterparameterschanged|cacheclustersecuritygroupmodified"
         ),
     ),
     ("certificate-renewed", r"certificaterenewalcomplete"),

@@ -17,8 +17,27 @@ _API = "elasticache"
 _FAST = 60
 
 
-def _operation(name: str, every: int, result: str, page_size: int | None = 50, *, paged: bool = True) -> Operation:
-    return Operation(_API, name, every, f"elasticache:{name}", result, paged=paged, page_size=page_size, on=("*",))
+_GONE = frozenset(
+    {
+        "CacheClusterNotFound",
+        "CacheParameterGroupNotFound",
+        "ReplicationGroupNotFoundFault",
+        "ServerlessCacheNotFoundFault",
+    }
+)
+
+
+def _operation(
+    name: str,
+    every: int,
+    result: str,
+    page_size: int | None = 50,
+    *,
+    paged: bool = True,
+    absent: frozenset[str] = frozenset(),
+) -> Operation:
+    action = f"elasticache:{name}"
+    return Operation(_API, name, every, action, result, paged=paged, page_size=page_size, absent=absent, on=("*",))
 
 
 CLUSTERS = _operation("DescribeCacheClusters", _FAST, "CacheClusters", 100)
@@ -28,8 +47,8 @@ EVENTS = _operation("DescribeEvents", _FAST, "Events", 100)
 SNAPSHOTS = _operation("DescribeSnapshots", 3600, "Snapshots")
 SERVERLESS_SNAPSHOTS = _operation("DescribeServerlessCacheSnapshots", 3600, "ServerlessCacheSnapshots")
 UPDATE_ACTIONS = _operation("DescribeUpdateActions", 3600, "UpdateActions")
-PARAMETERS = _operation("DescribeCacheParameters", 3600, "Parameters", 100)
-TAGS = _operation("ListTagsForResource", 3600, "TagList", None, paged=False)
+PARAMETERS = _operation("DescribeCacheParameters", 3600, "Parameters", 100, absent=_GONE)
+TAGS = _operation("ListTagsForResource", 3600, "TagList", None, paged=False, absent=_GONE)
 SCALABLE_TARGETS = Operation(
     "application-autoscaling",
     "DescribeScalableTargets",
@@ -80,9 +99,7 @@ NODE_INFO = info(
         "maintenance_window",
     ),
 )
-NODE_AVAILABLE = gauge(
-    "aws_elasticache_node_available", "1 where AWS calls the node and its cluster available, else 0.", NODE_LABELS
-)
+NODE_AVAILABLE = gauge("aws_elasticache_node_available", "1 where AWS calls the node available, else 0.", NODE_LABELS)
 NODE_CREATED = gauge(
     "aws_elasticache_node_created_timestamp_seconds", "When the node was made, unix seconds.", NODE_LABELS
 )
@@ -157,7 +174,9 @@ def _pair(name: str, text: str) -> tuple[Family, Family]:
     )
 
 
-GROUP_AVAILABLE, CLUSTER_AVAILABLE = _pair("available", "1 where AWS calls the {0} available, else 0.")
+GROUP_AVAILABLE, CLUSTER_AVAILABLE = _pair(
+    "available", "1 where AWS calls the {0} available, 0 for any other status (snapshotting and modifying, too)."
+)
 GROUP_CREATED, CLUSTER_CREATED = _pair("created_timestamp_seconds", "When the {0} was made, unix seconds.")
 GROUP_AT_REST, CLUSTER_AT_REST = _pair("at_rest_encryption_enabled", "1 where the {0}'s data is encrypted at rest.")
 GROUP_IN_TRANSIT, CLUSTER_IN_TRANSIT = _pair("transit_encryption_enabled", "1 where the {0} speaks TLS.")

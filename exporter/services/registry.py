@@ -5,6 +5,7 @@ from __future__ import annotations
 from exporter.services.base import Service
 from exporter.services.ebs import Ebs
 from exporter.services.efs import Efs
+from exporter.services.elasticache import ElastiCache
 from exporter.services.protection import Protection
 
-SERVICES: dict[str, type[Service]] = {service.name: service for service in (Ebs, Efs, Protection)}
+SERVICES: dict[str, type[Service]] = {service.name: service for service in (Ebs, Efs, ElastiCache, Protection)}
