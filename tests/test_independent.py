@@ -25,14 +25,15 @@ from exporter.demo import DemoServer, World, WorldClock, run_in_thread
 from exporter.demo.nouns import AccessPoint
 from tests.harness import T, config_of, parsed, remember
 from tests.independent.comparing import Series, checksum, differences
-from tests.independent.reader import Reader, Wanted
-from tests.independent.table import DELAY, DIMENSIONS, INVENTORY, LABELS, METRICS
+from tests.independent.place import Scope, Wanted
+from tests.independent.reader import Reader
+from tests.independent.tables import DIMENSIONS, INVENTORY, LABELS, METRICS
 
 ODD = T + 3 * 86_400 + 7 * 3600 + 1039
 """Three days later in the afternoon: no whole minute, and just behind a quarter of an hour."""
 
 ALL = ("essential", "standard", "on-request")
-EVERYTHING = {"services": {"ebs": {"tiers": list(ALL)}, "efs": {"tiers": list(ALL)}}}
+EVERYTHING = {"services": {name: {"tiers": list(ALL)} for name in ("ebs", "efs", "elasticache")}}
 
 
 @dataclass(frozen=True)

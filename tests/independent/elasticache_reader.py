@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -13,6 +14,18 @@ from tests.independent.points import Subject
 
 DONE_UPDATES = ("complete", "not-applicable")
 """Of an update action: nothing is left to do."""
+
+LOGS = ("slow-log", "engine-log")
+
+EVENT_TEXTS = (
+    # how the text begins, what else it says, our class (which is interface)
+    ("Test Failover API called for node group", "", "failover-started"),
+    ("Failover from", " to replica node ", "failover-complete"),
+    ("Recovering cache nodes", "", "node-recovery-started"),
+    ("Finished recovery for cache nodes", "", "node-recovery-complete"),
+    ("Snapshot succeeded for snapshot with ID", "", "snapshot-complete"),
+    ("Slot", "is using more than", "slot-limit"),
+)
 
 
 def read(place: Place) -> None:
@@ -93,12 +106,13 @@ def _place_in(group: Item | None, cluster: str, node: str) -> tuple[Item, Item]:
 
 def _pending(item: Item) -> Iterator[tuple[str, str]]:
     """What PendingModifiedValues holds: a change and its target."""
-    for change, target in item.get("PendingModifiedValues", {}).items():
+    for key, target in item.get("PendingModifiedValues", {}).items():
+        change = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", key).lower()
         if isinstance(target, bool):
             yield change, yes_no(target)
         elif isinstance(target, str | int):
             yield change, str(target)
-        elif change == "CacheNodeIdsToRemove":
+        elif key == "CacheNodeIdsToRemove":
             yield change, ",".join(target)
 
 
@@ -123,9 +137,9 @@ def _common(place: Place, level: str, name: str, item: Item, status: str, create
         only = item["TransitEncryptionEnabled"] and item.get("TransitEncryptionMode") == "required"
         place.say(f"{prefix}_transit_encryption_required", (name,), 1 if only else 0)
     _retention(place, prefix, name, item)
-    for log in item.get("LogDeliveryConfigurations", ()):
-        active = log["Status"] == "active"
-        place.say(f"{prefix}_log_delivery_active", (name, log["LogType"]), 1 if active else 0)
+    active = {log["LogType"] for log in item.get("LogDeliveryConfigurations", ()) if log["Status"] == "active"}
+    for log in LOGS:
+        place.say(f"{prefix}_log_delivery_active", (name, log), 1 if log in active else 0)
 
 
 def _retention(place: Place, prefix: str, name: str, item: Item) -> None:
@@ -161,7 +175,8 @@ def _group(place: Place, name: str, item: Item, tags: Mapping[str, str]) -> None
     place.say(f"{prefix}_automatic_failover_enabled", own, 1 if item["AutomaticFailover"] == "enabled" else 0)
     if "MultiAZ" in item:
         place.say(f"{prefix}_multi_az_enabled", own, 1 if item["MultiAZ"] == "enabled" else 0)
-    place.say(f"{prefix}_user_groups", own, len(item.get("UserGroupIds", ())))
+    if "UserGroupIds" in item:
+        place.say(f"{prefix}_user_groups", own, len(item["UserGroupIds"]))
     place.say(f"{prefix}_members", own, len(item.get("MemberClusters", ())))
     shards = item.get("NodeGroups", ())
     place.say(f"{prefix}_shards", own, len(shards))
@@ -293,3 +308,11 @@ def _scaling(place: Place) -> None:
         ):
             if key in item.get("SuspendedState", {}):
                 place.say(f"{prefix}_suspended", (*own, scaling), 1 if item["SuspendedState"][key] else 0)
+
+
+def event_class(message: str) -> str:
+    """The class of an event's text (TestFailover, DescribeEvents; aws-facts 1.5.4), which must be a known one."""
+    for start, rest, name in EVENT_TEXTS:
+        if message.startswith(start) and rest in message:
+            return name
+    raise AssertionError(f"what is {message!r}?")

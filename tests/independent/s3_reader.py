@@ -1,0 +1,5 @@
+from tests.independent.place import Place
+
+
+def read(place: Place) -> None:
+    pass
