@@ -84,6 +84,7 @@ def _node(place: Place, item: Item, node: Item, group: Item | None, tags: Mappin
         "version": item["EngineVersion"],
         "type": item["CacheNodeType"],
         "tiered": of_group.get("DataTiering") == "enabled",
+        "role": member.get("CurrentRole", ""),
         "replicated": len(shard.get("NodeGroupMembers", ())) > 1,
         "durability": of_group.get("EffectiveDurability", ""),
         "global_role": of_group.get("GlobalReplicationGroupInfo", {}).get("GlobalReplicationGroupMemberRole", ""),

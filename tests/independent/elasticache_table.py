@@ -30,6 +30,8 @@ CONDITIONS: Mapping[str, Condition] = {
     "burstable": lambda facts: str(facts["type"]).startswith(("cache.t3.", "cache.t4g.")),
     "tiered": lambda facts: bool(facts["tiered"]),
     "replicated": lambda facts: bool(facts["replicated"]),
+    "no-primary": lambda facts: facts["role"] != "primary",
+    "no-replica": lambda facts: facts["role"] != "replica",
     "durable": lambda facts: facts["durability"] in ("async", "sync"),
     "secondary": lambda facts: str(facts["global_role"]).lower() == "secondary",
     "valkey-9.0": _since(9, 0),
@@ -69,7 +71,7 @@ memory_usage_ratio                      DatabaseMemoryUsagePercentage Maximum pe
 memory_usage_counted_for_evict_ratio    DatabaseMemoryUsageCountedForEvictPercentage Maximum percent newest 60 60 essential engine
 engine_cpu_utilization_ratio            EngineCPUUtilization    Average percent mean   60 60  essential engine
 is_primary                              IsMaster                Maximum as-is   newest 60 60  essential engine
-replication_lag_seconds                 ReplicationLag          Maximum as-is   max    60 60  essential engine replicated
+replication_lag_seconds                 ReplicationLag          Maximum as-is   max    60 60  essential engine replicated no-primary
 evictions_per_second                    Evictions               Sum     sum     mean   60 60  essential engine
 connections                             CurrConnections         Maximum as-is   max    60 60  essential engine
 rejected_connections_per_second         RejectedConnections     Sum     sum     mean   60 60  essential engine
@@ -103,8 +105,8 @@ cpu_credit_usage_seconds_per_second     CPUCreditUsage   Sum     sum-vcpu-minute
 used_memory_bytes                       BytesUsedForCache       Maximum as-is   newest 60 900 standard   engine
 items                                   CurrItems               Maximum as-is   newest 60 900 standard   engine
 memory_fragmentation_ratio              MemoryFragmentationRatio Average as-is  mean   60 900 standard   engine
-capacity_usage_ratio                    DatabaseCapacityUsagePercentage Maximum percent newest 60 900 standard engine
-capacity_usage_counted_for_evict_ratio  DatabaseCapacityUsageCountedForEvictPercentage Maximum percent newest 60 900 on-request engine
+capacity_usage_ratio                    DatabaseCapacityUsagePercentage Maximum percent newest 60 900 standard engine if:tiered
+capacity_usage_counted_for_evict_ratio  DatabaseCapacityUsageCountedForEvictPercentage Maximum percent newest 60 900 on-request engine if:tiered
 dataset_memory_bytes                    UsedMemoryDataset       Maximum as-is   newest 60 900 on-request engine
 allocator_fragmentation_bytes           AllocatorFragmentationBytes Maximum as-is newest 60 900 on-request engine
 allocator_fragmentation_ratio           AllocatorFragmentationRatio Maximum as-is newest 60 900 on-request engine
@@ -115,7 +117,7 @@ items_with_volatile_fields              CurrItemsWithVolatileFields Maximum as-i
 reclaimed_fields_per_second             ReclaimedFields         Sum     sum     mean   60 900 on-request valkey-9.0
 active_defrag_hits_per_second           ActiveDefragHits        Sum     sum     mean   60 900 on-request engine
 keys_tracked                            KeysTracked             Maximum as-is   newest 60 900 on-request engine
-db0_average_ttl_seconds                 DB0AverageTTL           Maximum ms      newest 60 900 on-request engine
+db0_average_ttl_seconds                 DB0AverageTTL           Maximum ms      newest 60 900 on-request engine if:no-replica
 disk_read_bytes_per_second              BytesReadFromDisk       Sum     sum     mean   60 900 on-request engine tiered
 disk_written_bytes_per_second           BytesWrittenToDisk      Sum     sum     mean   60 900 on-request engine tiered
 disk_read_items_per_second              NumItemsReadFromDisk    Sum     sum     mean   60 900 on-request engine tiered

@@ -46,6 +46,8 @@ class Metric:
         sparse: whether a period without a datapoint means zero.
 
         exists: what must all hold of the subject for AWS to publish it.
+
+        wanted: what must all hold besides for it to be worth its price; the families' help texts say so.
     """
 
     family: str
@@ -62,6 +64,7 @@ class Metric:
     tier: str
     sparse: bool
     exists: tuple[Condition, ...]
+    wanted: tuple[Condition, ...]
 
     @property
     def service(self) -> str:
@@ -78,6 +81,9 @@ class Metric:
 
     def may_exist(self, facts: Facts) -> bool:
         return all(condition(facts) for condition in self.exists)
+
+    def is_wanted(self, facts: Facts) -> bool:
+        return all(condition(facts) for condition in self.wanted)
 
 
 UNITS: Mapping[str, tuple[float, bool]] = {
@@ -98,8 +104,8 @@ def metrics_of(text: str, conditions: Mapping[str, Condition], delay: int = DELA
     The metrics of a table.
 
     A line of three words (subject, namespace, prefix of the families) begins a part; a line of a part is ``name metric
-    statistic unit fold period every tier`` and the names of *conditions*, ``zero`` among them where a period without a
-    datapoint means zero. ``#`` begins a comment.
+    statistic unit fold period every tier`` and the names of *conditions*: plain ones for AWS to publish it, ``if:`` ones
+    for it to be wanted; and ``zero`` where a period without a datapoint means zero. ``#`` begins a comment.
     """
     found: list[Metric] = []
     subject = namespace = prefix = ""
@@ -109,7 +115,8 @@ def metrics_of(text: str, conditions: Mapping[str, Condition], delay: int = DELA
         if len(words) == 3:
             subject, namespace, prefix = words
             continue
-        name, metric, statistic, unit, fold, period, every, tier, *exists = words
+        name, metric, statistic, unit, fold, period, every, tier, *words = words
+        sparse, words = "zero" in words, [word for word in words if word != "zero"]
         multiply, per_second = UNITS[unit]
         found.append(
             Metric(
@@ -125,8 +132,9 @@ def metrics_of(text: str, conditions: Mapping[str, Condition], delay: int = DELA
                 int(every),
                 delay,
                 tier,
-                "zero" in exists,
-                tuple(conditions[word] for word in exists if word != "zero"),
+                sparse,
+                tuple(conditions[word] for word in words if not word.startswith("if:")),
+                tuple(conditions[word[3:]] for word in words if word.startswith("if:")),
             )
         )
     return tuple(found)

@@ -90,6 +90,7 @@ class Reader:
             if metric.subject == subject.kind
             and metric.tier in self.wanted.tiers
             and metric.may_exist(subject.facts) is possible
+            and (metric.is_wanted(subject.facts) or not possible)
         ]
 
     def _cloudwatch(self, place: Place) -> None:
