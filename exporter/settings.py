@@ -18,9 +18,6 @@ from exporter.model import Asset, Resource, Scope
 from exporter.services.base import Service, Wishes
 from exporter.services.registry import SERVICES
 
-_LATER = ("s3",)
-"""Sections of the configuration whose service modules this version does not have."""
-
 
 def sections(config: Config) -> dict[str, ServiceConfig]:
     """The configuration of each service this version knows and reads, by its name."""
@@ -102,15 +99,9 @@ def faults_between(config: Config) -> list[Fault]:
 
 def notices(config: Config) -> list[str]:
     """What the user should know of a configuration that works."""
-    said = [
-        f"services.{name} is not in this version: nothing of it is read"
-        for name in _LATER
-        if name in config.services.model_fields_set
-    ]
-    off = [name for name in SERVICES if not getattr(config.services, name).enabled]
-    if len(off) == len(SERVICES):
-        said.append("every service is disabled: nothing is read")
-    return said
+    if any(getattr(config.services, name).enabled for name in SERVICES):
+        return []
+    return ["every service is disabled: nothing is read"]
 
 
 def _wishes(section: ServiceConfig) -> dict[str, RowWish]:

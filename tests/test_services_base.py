@@ -14,7 +14,16 @@ from exporter.services import base
 from exporter.services.base import MOST_SPREAD, Operation, Reader, partition_of
 
 LIST = Operation("s3", "ListThings", 300, "s3:ListThings", "Things", paged=False)
-ONE = Operation("s3", "GetThing", 3600, "s3:GetThing", paged=False, absent=frozenset({"NoSuchThing"}))
+ONE = Operation(
+    "s3",
+    "GetThing",
+    3600,
+    "s3:GetThing",
+    paged=False,
+    absent=frozenset({"NoSuchThing"}),
+    gone=frozenset({"NoSuchOwner"}),
+)
+OTHER = Operation("s3", "GetOther", 3600, "s3:GetOther", paged=False)
 
 
 class Aws:
@@ -111,6 +120,40 @@ async def test_there_is_none_is_an_answer() -> None:
     (answer,) = await each(reader, 1)
     assert answer.items == []
     assert reader.failures == {}
+
+
+async def test_of_what_is_gone_nothing_is_known_and_nothing_is_wrong() -> None:
+    """Neither a failure nor an empty answer; it is forgotten, and asked again as long as somebody lists it."""
+    aws = Aws()
+    told: list[tuple[str, bool]] = []
+    reader, clock = reader_of(aws, told)
+    reader.start_pass()
+    assert None not in await each(reader, 1)
+    aws.failing["0"] = AwsError("s3", "GetThing", "NoSuchOwner", "it was deleted")
+    for later in (3600, 60):
+        clock.at += later
+        reader.start_pass()
+        assert await each(reader, 1) == [None]
+        assert (reader.failures, told[-1]) == ({}, ("GetThing", True))
+    assert len(aws.asked) == 3
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "Timeout"])
+async def test_calls_that_are_spared_leave_room_for_others(code: str) -> None:
+    """An operation that fails must not use up what a pass may ask, or the others would never have their turn."""
+    aws = Aws()
+    kind = DeniedError if code == "AccessDenied" else TransientError
+    aws.failing["*"] = kind("s3", "GetThing", code, "no")
+    reader, _ = reader_of(aws)
+    reader.start_pass()
+    assert set(await each(reader, 2 * MOST_SPREAD, may_wait=True)) == {None}
+    aws.failing.clear()
+    count = MOST_SPREAD - 10
+    found = await asyncio.gather(
+        *(reader.read(OTHER, {"Key": str(number)}, key=str(number), may_wait=True) for number in range(count))
+    )
+    assert None not in found
+    assert reader.waiting == 0
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,14 @@ class Paging:
         return {name: token for name, token in zip(self.inputs, found, strict=True) if token}
 
 
+_UNLISTED = {
+    ("s3", "ListBucketMetricsConfigurations"): Paging(
+        ("ContinuationToken",), ("NextContinuationToken",), limit="", more="IsTruncated"
+    ),
+}
+"""Operations with pages that botocore's model has no paginator for (aws-facts 3.4)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """Where GetMetricData is sent and what for it is signed."""
@@ -161,7 +169,7 @@ class Clients:
         key = (service, operation)
         if key not in self._paging:
             client = self._client(service)
-            self._paging[key] = None
+            self._paging[key] = _UNLISTED.get(key)
             known = operation in client.meta.service_model.operation_names
             if known and client.can_paginate(xform_name(operation)):
                 with self._shared.lock:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from exporter.demo import cache_rows
+from exporter.demo import bucket_rows, cache_rows
+from exporter.demo.buckets import Bucket
 from exporter.demo.caches import Cache, ServerlessCache
 from exporter.demo.keys import BackupPlan, Key, keys_of
 from exporter.demo.nouns import (
@@ -63,6 +64,7 @@ class Estate:
     backups: dict[str, BackupPlan] = field(default_factory=dict)
     caches: dict[str, Cache] = field(default_factory=dict)
     serverless_caches: dict[str, ServerlessCache] = field(default_factory=dict)
+    buckets: dict[str, Bucket] = field(default_factory=dict)
 
     def copy(self) -> Estate:
         """The same things in tables of their own, so that a scenario may change them."""
@@ -77,6 +79,7 @@ class Estate:
             dict(self.backups),
             dict(self.caches),
             dict(self.serverless_caches),
+            dict(self.buckets),
         )
 
 
@@ -127,6 +130,7 @@ def mission(seed: int) -> Estate:
     estate.backups = {plan.resource: plan for plan in _backups(estate)}
     estate.caches, estate.serverless_caches = cache_rows.mission(seed)
     image = identifier("snap", seed, "golden-image")
+    estate.buckets = {item.name: item for item in bucket_rows.of_region(seed)}
     estate.fast_restores = [FastRestore(image, *zone("a"), "enabled", GENESIS + DAY, 10)]
     return estate
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from exporter.demo import bucket_rows, cache_rows
+from exporter.demo.buckets import Bucket
 from exporter.demo.estate import Estate, claim_tags
 from exporter.demo.keys import keys_of
 from exporter.demo.nouns import (
@@ -62,7 +64,10 @@ def _replicas(seed: int) -> Estate:
         tags=(("Name", "eks_production-replica"), ("team", "platform")),
         kms_key_id=f"arn:aws:kms:{SECOND_REGION}:123456789012:key/{uuid_of(seed, 'efs-key')}",
     )
-    return _estate(seed, "standby", (("data-standby-0", 100), ("data-standby-1", 100)), [replica])
+    estate = _estate(seed, "standby", (("data-standby-0", 100), ("data-standby-1", 100)), [replica])
+    estate.buckets = {item.name: item for item in bucket_rows.of_region(seed, SECOND_REGION)}
+    estate.caches = cache_rows.pair(seed)
+    return estate
 
 
 def _subsidiary(seed: int) -> Estate:
@@ -94,7 +99,24 @@ def _subsidiary(seed: int) -> Estate:
         tags=(("Name", "subsidiary"),),
         kms_key_id=f"arn:aws:kms:{SECOND_REGION}:{SECOND_ACCOUNT}:key/{uuid_of(seed, 'efs-key')}",
     )
-    return _estate(seed, "office", (("data-office-0", 60), ("data-office-1", 60), ("data-ledger-0", 20)), [shared])
+    estate = _estate(seed, "office", (("data-office-0", 60), ("data-office-1", 60), ("data-ledger-0", 20)), [shared])
+    buckets = (
+        Bucket(
+            "subsidiary-documents",
+            SECOND_REGION,
+            GENESIS + 8 * DAY,
+            versioning="Enabled",
+            policy=False,
+            tags=(("team", "office"),),
+            storage={"StandardStorage": 90 * GIB},
+            objects=210_000,
+            growth=GIB // 8,
+        ),
+        Bucket("subsidiary-scratch", SECOND_REGION, GENESIS + 9 * DAY, public_access_block=None),
+    )
+    estate.buckets = {item.name: item for item in buckets}
+    estate.caches = cache_rows.pair(seed, SECOND_ACCOUNT, SECOND_REGION, names=("office-sessions", "office-edge"))
+    return estate
 
 
 def _zone(letter: str) -> tuple[str, str]:

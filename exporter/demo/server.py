@@ -14,12 +14,14 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
 from aiohttp import web
 
-from exporter.demo import autoscaling, backup, cloudwatch, ec2, efs, elasticache, kms, sts
+from exporter.demo import autoscaling, backup, cloudwatch, ec2, efs, elasticache, kms, s3, sts
+from exporter.demo.buckets import Bucket
 from exporter.demo.control import ControlPages
 from exporter.demo.faults import ERRORS, Fault, Faults, tweaks
 from exporter.demo.metric_queries import MetricDataRequest
@@ -32,6 +34,7 @@ from exporter.demo.wire import (
     EFS,
     ELASTICACHE,
     KMS,
+    S3,
     SERVICES,
     STS,
     Reply,
@@ -52,6 +55,7 @@ _TARGETS = (("TrentService.", KMS), (autoscaling.TARGET, AUTOSCALING))
 _ANSWERS: Mapping[str, Callable[[World, Request, str, Tweaks], Reply]] = {
     EC2: ec2.handle,
     EFS: efs.handle,
+    S3: s3.handle,
     KMS: kms.handle,
     BACKUP: backup.handle,
     ELASTICACHE: elasticache.handle,
@@ -149,6 +153,7 @@ class DemoServer:
     def add_world(self, world: World) -> None:
         """Serve another account or region as well; where there is none, an account is empty."""
         self._worlds[world.account_id, world.region] = world
+        world.account_buckets = partial(self._account_buckets, world.account_id)
 
     def add_key(self, key: Key) -> None:
         """Know further credentials."""
@@ -243,6 +248,8 @@ class DemoServer:
         request = replace(request, service=scope.service, region=scope.region, account_id=key.account_id, arn=key.arn)
         operation = _operation(request)
         parameters = {} if "x-amz-target" in request.headers else request.parameters
+        if request.service == S3:
+            parameters = {**parameters, "Bucket": s3.bucket_of(request)[0]}
         return request, replace(call, operation=operation, access_key_id=key.access_key_id, parameters=parameters)
 
     async def _delay(self, rules: list[Fault]) -> None:
@@ -261,7 +268,8 @@ class DemoServer:
                     options.get("code", "Unknown"), options.get("message", "A demo fault."), options.get("status", 400)
                 )
             if rule.kind in ERRORS:
-                raise refusal(call.service, rule.kind, operation=call.operation, arn=request.arn)
+                resource = s3.resource_of(request) if call.service == S3 else ""
+                raise refusal(call.service, rule.kind, operation=call.operation, arn=request.arn, resource=resource)
         world = self._world_of(request)
         if any(rule.kind == "empty" for rule in rules):
             world = World.empty(world.seed, world.now, account_id=world.account_id, region=world.region)
@@ -277,8 +285,13 @@ class DemoServer:
         found = self._worlds.get((request.account_id, request.region))
         if found is None:
             found = World.empty(self.world.seed, self.world.now, account_id=request.account_id, region=request.region)
-            self._worlds[request.account_id, request.region] = found
+            self.add_world(found)
         return found
+
+    def _account_buckets(self, account_id: str) -> list[Bucket]:
+        """Every bucket of an account, in whatever region: S3 lists them everywhere."""
+        worlds = [world for (account, _), world in self._worlds.items() if account == account_id]
+        return sorted((item for world in worlds for item in world.own_buckets()), key=lambda item: item.name)
 
 
 async def _send(incoming: web.Request, reply: Reply, kinds: set[str]) -> web.StreamResponse:
@@ -287,11 +300,9 @@ async def _send(incoming: web.Request, reply: Reply, kinds: set[str]) -> web.Str
         body = _MALFORMED
     if "truncated" in kinds:
         body = body[: len(body) // 2]
-    headers = {
-        "Content-Type": reply.content_type,
-        "x-amzn-RequestId": "59dbff89-35bd-4eac-99ed-be587ed5d825",
-        **reply.headers,
-    }
+    headers = {"Content-Type": reply.content_type, **reply.headers}
+    if "x-amz-request-id" not in headers:  # S3's own name for it
+        headers["x-amzn-RequestId"] = "59dbff89-35bd-4eac-99ed-be587ed5d825"
     if "cut" in kinds:
         headers["Content-Length"] = str(len(body))
         stream = web.StreamResponse(status=reply.status, headers=headers)
@@ -314,6 +325,8 @@ def _guess(request: Request) -> str:
         return next(
             (name for prefix, name in _TARGETS if request.headers["x-amz-target"].startswith(prefix)), CLOUDWATCH
         )
+    if s3.operation_of(request) and "Action" not in request.parameters:
+        return S3
     return _VERSIONS.get(request.parameters.get("Version", ""), EC2)
 
 
@@ -322,6 +335,8 @@ def _operation(request: Request) -> str:
         return efs.operation_of(request)
     if request.service == BACKUP:
         return backup.operation_of(request)
+    if request.service == S3:
+        return s3.operation_of(request)
     target = request.headers.get("x-amz-target", "")
     return target.rpartition(".")[2] if target else request.parameters.get("Action", "")
 

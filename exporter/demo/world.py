@@ -14,6 +14,7 @@ from typing import Any
 
 from exporter.demo import estate as estates
 from exporter.demo import scenarios
+from exporter.demo.bucket_world import BucketWorld
 from exporter.demo.cache_world import CacheWorld
 from exporter.demo.clock import WorldClock
 from exporter.demo.curves import Curves, Effects
@@ -34,7 +35,7 @@ from exporter.demo.nouns import (
 from exporter.demo.tables import ACCOUNT, DAY, REGION
 
 
-class World(CacheWorld):
+class World(BucketWorld, CacheWorld):
     """
     One AWS account and region.
 
@@ -65,6 +66,7 @@ class World(CacheWorld):
         self.region = region
         self.roles: dict[str, str | None] = {f"arn:aws:iam::{account_id}:role/storage-exporter": None}
         self.active: tuple[str, float] = ("quiet", 0.0)
+        self.account_buckets = self.own_buckets
         self._base = estate if estate is not None else estates.mission(seed)
         self._put: dict[tuple[str, str, Dimensions], dict[int, float]] = {}
         self._rebuild()

@@ -71,6 +71,9 @@ class Operation:
 
         absent: error codes that mean "there is none".
 
+        gone: error codes that mean that what it is asked of is no more there: then nothing is known, and nothing is
+            wrong.
+
         needed_by: the resource kind it is only asked for, ``""`` for always.
 
         on: what its action is allowed on, with ``{partition}``; empty for the service's `arns`.
@@ -84,6 +87,7 @@ class Operation:
     paged: bool = True
     page_size: int | None = None
     absent: frozenset[str] = frozenset()
+    gone: frozenset[str] = frozenset()
     needed_by: str = ""
     on: tuple[str, ...] = ()
 
@@ -209,13 +213,15 @@ class Reader:
         memory.used = self.now
         interval = self.interval(operation) if every is None else every
         if self.now - memory.tried >= interval - EARLY:
-            if may_wait and self._spread >= MOST_SPREAD:
-                self.waiting += 1
-            else:
-                self._spread += may_wait
-                async with self._turns.setdefault(operation.name, asyncio.Semaphore(_TOGETHER)):
-                    if not self._given_up(operation):
-                        await self._renew(memory, operation, params or {})
+            async with self._turns.setdefault(operation.name, asyncio.Semaphore(_TOGETHER)):
+                # Counted only now: calls spared, because the operation fails, must not use up what others may make.
+                if self._given_up(operation):
+                    pass
+                elif may_wait and self._spread >= MOST_SPREAD:
+                    self.waiting += 1
+                else:
+                    self._spread += may_wait
+                    await self._renew(memory, operation, params or {})
         answer = memory.answer
         if answer is not None and self.now - answer.at > max(LEAST_AGE_LIMIT, 3 * interval):
             return None
@@ -229,6 +235,10 @@ class Reader:
         try:
             items = await self._ask(operation, params)
         except (AwsError, CredentialsError) as error:
+            if isinstance(error, AwsError) and error.code in operation.gone:
+                memory.answer, memory.tried = None, float("-inf")
+                self._told(operation, None)
+                return
             if isinstance(error, DeniedError | RequestError):
                 self.failures.setdefault(operation.name, error)
                 self._refused[operation.name] = self._refused.get(operation.name, 0) + 1

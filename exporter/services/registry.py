@@ -7,5 +7,6 @@ from exporter.services.ebs import Ebs
 from exporter.services.efs import Efs
 from exporter.services.elasticache import ElastiCache
 from exporter.services.protection import Protection
+from exporter.services.s3 import S3
 
-SERVICES: dict[str, type[Service]] = {service.name: service for service in (Ebs, Efs, ElastiCache, Protection)}
+SERVICES: dict[str, type[Service]] = {service.name: service for service in (Ebs, Efs, S3, ElastiCache, Protection)}

@@ -2,23 +2,24 @@
 What S3's own operations tell of a bucket: which are asked and how often, and the families their facts become.
 
 A table, nothing else. Operations, absence and IAM actions (which are not named as the operations) are those of
-aws-facts 3.4. A code for "there is none" is an answer; that a bucket is gone (``NoSuchBucket``) is one too.
+aws-facts 3.4. A code for "there is none" is an answer; of a bucket that is gone (``NoSuchBucket``) nothing is known.
 """
 
 from __future__ import annotations
 
 from exporter.model import Family
 from exporter.services.base import Operation, gauge, info
+from exporter.services.s3_rows import STORAGE
 
 HOURLY = 3600
 COMPONENT_EVERY = 900
 """Seconds between two readings of a bucket that a part of the observability stack lives on (design.md 6.2)."""
 
-_GONE = "NoSuchBucket"
+_GONE = frozenset({"NoSuchBucket"})
 
 
 def _of_bucket(name: str, action: str, *absent: str, every: int = HOURLY) -> Operation:
-    return Operation("s3", name, every, f"s3:{action}", paged=False, absent=frozenset({_GONE, *absent}))
+    return Operation("s3", name, every, f"s3:{action}", paged=False, absent=frozenset(absent), gone=_GONE)
 
 
 BUCKETS = Operation("s3", "ListBuckets", 300, "s3:ListAllMyBuckets", "Buckets", page_size=1000, on=("*",))
@@ -41,9 +42,17 @@ METRICS = Operation(
     HOURLY,
     "s3:GetMetricsConfiguration",
     "MetricsConfigurationList",
-    absent=frozenset({_GONE}),
+    gone=_GONE,
 )
-STORAGE_TYPES = Operation("cloudwatch", "ListMetrics", 6 * 3600, "cloudwatch:ListMetrics", "Metrics", on=("*",))
+STORAGE_TYPES = Operation(
+    "cloudwatch",
+    "ListMetrics",
+    6 * 3600,
+    "cloudwatch:ListMetrics",
+    "Metrics",
+    needed_by=STORAGE.name,
+    on=("*",),
+)
 
 OPERATIONS: tuple[Operation, ...] = (
     BUCKETS,
