@@ -36,6 +36,9 @@ class BucketWorld(ABC):
         """The buckets there are, were and will be in this region, by name."""
         return sorted(self.estate.buckets.values(), key=lambda item: item.name)
 
+    def _of_account(self) -> list[Bucket]:
+        return self.account_buckets()
+
     def buckets(self, at: float | None = None) -> list[Bucket]:
         """The buckets of this region at *at* (now), by name."""
         instant = self._at(at)

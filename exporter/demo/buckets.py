@@ -8,7 +8,7 @@ Sources: S3 API Reference (the Get* operations of a bucket), aws-facts 1.4 and 3
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from exporter.demo.nouns import GENESIS, NEVER, Tags
 
@@ -73,6 +73,9 @@ class PublicAccessBlock:
     ignore_acls: bool = True
     block_policy: bool = True
     restrict_buckets: bool = True
+
+
+OPEN = PublicAccessBlock(block_acls=False, ignore_acls=False, block_policy=False, restrict_buckets=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,13 +160,15 @@ class Bucket:
     `versioning` is None where it was never enabled, else ``Enabled`` or ``Suspended``; `mfa_delete` None where it was
     never set. `policy` says whether the bucket's policy makes it public, None without a policy. `storage` is bytes by
     CloudWatch's StorageType and `objects` their number, both at creation (or `GENESIS`, if later); `growth` is bytes
-    per day, of the first storage type. Instants in unix seconds.
+    per day, of the first storage type. At `opened` somebody lifts the block and makes the policy public. Instants in
+    unix seconds.
     """
 
     name: str
     region: str
     created: float = GENESIS
     deleted: float = NEVER
+    opened: float = NEVER
     versioning: str | None = None
     mfa_delete: bool | None = None
     encryption: Encryption = Encryption()
@@ -187,6 +192,12 @@ class Bucket:
     def exists(self, at: float) -> bool:
         """Whether ListBuckets knows it at *at*."""
         return self.created <= at < self.deleted
+
+    def settings(self, at: float) -> Bucket:
+        """The bucket with the settings it has at *at*."""
+        if at < self.opened:
+            return self
+        return replace(self, policy=True, public_access_block=OPEN)
 
     def sizes(self, at: float) -> dict[str, int]:
         """Bytes by storage type at *at*; only the types it holds."""

@@ -165,7 +165,7 @@ class Cache:
     """
     A replication group (`grouped`) or a cache cluster alone; instants in unix seconds.
 
-    `primaries` are (from when, shard, cluster id); `slots` are (shard, slots) where cluster mode is enabled (`sharded`).
+    `primaries` are (from when, shard, cluster id); `slots` (shard, slots) where cluster mode is enabled (`sharded`).
     `busy` are (from, until, AWS's status). An empty string means that AWS leaves the member out.
     """
 

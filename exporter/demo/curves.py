@@ -32,13 +32,20 @@ EFS_LEVEL = 1.2 * TIB
 
 @dataclass(frozen=True, slots=True)
 class Effects:
-    """What a scenario does to the curves: per volume id or file system id, the instants between which it holds."""
+    """
+    What a scenario does to the curves: per volume id, file system id or bucket, the instants between which it holds.
+    """
 
     throttled: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     stalled: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     degraded: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     drained: Mapping[str, float] = field(default_factory=dict)
+    failing: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    swollen: Mapping[str, float] = field(default_factory=dict)
     late_from: float = math.inf
+    filling: Mapping[str, float] = field(default_factory=dict)
+    saturated: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    silent: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     @staticmethod
     def during(table: Mapping[str, tuple[float, float]], key: str, minute: float) -> bool:

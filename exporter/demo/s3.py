@@ -121,7 +121,7 @@ def _bucket(world: World, request: Request, operation: str) -> Bucket:
             details={"Endpoint": f"{name}.s3.{found.region}.amazonaws.com", "Bucket": name},
             headers={"x-amz-bucket-region": found.region},
         )
-    return found
+    return found.settings(now)
 
 
 # --- lists -----------------------------------------------------------------------------------------------------------

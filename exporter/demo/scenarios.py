@@ -15,6 +15,7 @@ from exporter.demo.estate import Estate, attachment
 from exporter.demo.nouns import NEVER, FileSystem, Instance, Load, Volume
 
 STALL_SECONDS = 480
+_FAILING, _SWOLLEN, _OPENED = (f"officeless-{name}-production" for name in ("mimir", "loki-chunks", "uploads"))
 
 SCENARIOS: dict[str, str] = {
     "quiet": "an ordinary day: office-hours rhythm, nothing broken",
@@ -27,6 +28,9 @@ SCENARIOS: dict[str, str] = {
     "late-cloudwatch": "CloudWatch publishes 30 minutes late",
     "kms-disabled": "the key of the file systems is disabled; an hour later its deletion in seven days is scheduled",
     "backup-failed": "every backup of AWS Backup fails from now on",
+    "s3-errors": "S3 fails three of ten requests to officeless-mimir-production, and is slow",
+    "s3-growth": "officeless-loki-chunks-production becomes ten times as large within a day",
+    "bucket-public": "somebody opens officeless-uploads-production to everybody",
     "volume-lifecycle": "a volume appears after 1 minute, attaches, detaches after 30 and is deleted after 45",
 }
 """Name and one line for people, by name."""
@@ -166,6 +170,19 @@ def _fail_backups(estate: Estate, start: float, _: Identify) -> None:
         estate.backups[arn] = replace(plan, ends="FAILED", failing=min(plan.failing, start))
 
 
+def _fail_requests(_estate: Estate, start: float, _: Identify) -> Effects:
+    return Effects(failing={_FAILING: (start, math.inf)})
+
+
+def _swell(_estate: Estate, start: float, _: Identify) -> Effects:
+    return Effects(swollen={_SWOLLEN: start})
+
+
+def _open_bucket(estate: Estate, start: float, _: Identify) -> None:
+    if _OPENED in estate.buckets:
+        estate.buckets[_OPENED] = replace(estate.buckets[_OPENED], opened=start)
+
+
 _ACTS: Mapping[str, Callable[[Estate, float, Identify], Effects | None]] = {
     "efs-credits": _drain,
     "ebs-throttle": _throttle,
@@ -176,6 +193,9 @@ _ACTS: Mapping[str, Callable[[Estate, float, Identify], Effects | None]] = {
     "node-loss": _lose_node,
     "kms-disabled": _disable_key,
     "backup-failed": _fail_backups,
+    "s3-errors": _fail_requests,
+    "s3-growth": _swell,
+    "bucket-public": _open_bucket,
     "volume-lifecycle": _live_and_die,
 }
 """What each scenario does to the estate (in place) and to the curves; ``quiet`` does nothing."""

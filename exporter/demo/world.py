@@ -15,6 +15,7 @@ from typing import Any
 from exporter.demo import estate as estates
 from exporter.demo import scenarios
 from exporter.demo.bucket_world import BucketWorld
+from exporter.demo.cache_metrics import CachePublisher
 from exporter.demo.cache_world import CacheWorld
 from exporter.demo.clock import WorldClock
 from exporter.demo.curves import Curves, Effects
@@ -32,6 +33,8 @@ from exporter.demo.nouns import (
     Volume,
     identifier,
 )
+from exporter.demo.percentiles import percentile
+from exporter.demo.s3_metrics import S3Metrics
 from exporter.demo.tables import ACCOUNT, DAY, REGION
 
 
@@ -83,7 +86,8 @@ class World(BucketWorld, CacheWorld):
         self.estate, effects = scenarios.apply(name, start, self._base, lambda item: identifier("vol", self.seed, item))
         self.effects: Effects = effects
         self.curves = Curves(self.seed, effects)
-        self._publisher = Publisher(self.estate, self.curves)
+        s3 = S3Metrics(self.estate, self.curves, self.region, self._of_account)
+        self._publisher = Publisher(self.estate, self.curves, (s3, CachePublisher(self.estate, self.curves)))
 
     def scenario(self, name: str, start: float | None = None) -> None:
         """
@@ -240,7 +244,8 @@ class World(BucketWorld, CacheWorld):
         Args:
             dimensions: exactly the metric's own.
 
-            stat: ``Sum``, ``Average``, ``Minimum``, ``Maximum`` or ``SampleCount``; others give nothing.
+            stat: ``Sum``, ``Average``, ``Minimum``, ``Maximum``, ``SampleCount``, and ``p…`` where the metric has
+                percentiles; others give nothing.
 
             period: seconds.
 
@@ -255,7 +260,7 @@ class World(BucketWorld, CacheWorld):
         first = _rounded(start, instant)
         kept = instant - (15 * DAY if period < 300 else 63 * DAY if period < 3600 else 455 * DAY)
         identity = f"{namespace}|{metric}|{sorted(dimensions)}"
-        usual = 90.0 + 60.0 * self.curves.chance(identity, 0)[0]
+        usual = 90.0 + 60.0 * self.curves.chance(identity, 0)[0] if source.lateness is None else source.lateness
         buckets: dict[int, list[Datum]] = {}
         begin = math.ceil(max(first, kept) / source.period) * source.period
         for stamp in range(begin, math.ceil(min(end, instant)), source.period):
@@ -278,7 +283,7 @@ class World(BucketWorld, CacheWorld):
             if namespace and space != namespace:
                 continue
             source = self._source(space, metric, dimensions)
-            newest = _newest(source, instant - 900) if source else None
+            newest = _newest(source, instant) if source else None
             if newest is not None:
                 yield space, metric, dimensions, newest
 
@@ -290,7 +295,7 @@ class World(BucketWorld, CacheWorld):
 
     def _visible(self, finished: float, usual: float, instant: float) -> bool:
         late = finished + usual >= self.effects.late_from
-        return instant >= finished + (scenarios.LATE_SECONDS if late else usual)
+        return instant >= finished + (max(usual, scenarios.LATE_SECONDS) if late else usual)
 
     # --- changes by hand -------------------------------------------------------------------------------------------
 
@@ -389,10 +394,11 @@ class World(BucketWorld, CacheWorld):
 
 
 def _newest(source: Source, instant: float) -> float | None:
-    """The newest datapoint not later than *instant*, looked for at steps over two weeks; None when there is none."""
-    top = int(instant // source.period) * source.period
-    near = range(top, top - 40 * source.period, -source.period)
-    far = range(top // 3600 * 3600, top - 14 * DAY, -3600)
+    """The newest datapoint listed at *instant*, looked for at steps over two weeks; None when there is none."""
+    seen = instant - (900 if source.lateness is None else source.period + source.lateness)
+    top, oldest = int(seen // source.period) * source.period, int(instant - 14 * DAY)
+    near = range(top, max(top - 40 * source.period, oldest), -source.period)
+    far = range(top // 3600 * 3600, oldest, -3600) if source.period <= 3600 else ()
     return next((float(stamp) for stamp in (*near, *far) if source.at(stamp) is not None), None)
 
 
@@ -405,6 +411,8 @@ def _rounded(start: float, instant: float) -> int:
 
 def _fold(data: list[Datum], stat: str) -> float | None:
     """One statistic over the raw datapoints of a period."""
+    if stat.startswith("p"):
+        return percentile(data, stat)
     total, count = sum(item.total for item in data), sum(item.count for item in data)
     lows = [item.low for item in data if item.low is not None]
     highs = [item.high for item in data if item.high is not None]
