@@ -174,8 +174,8 @@ async def test_the_exporter_and_the_witness_read_the_same(case: Case, monkeypatc
     assert len(theirs) > 400
     # Asking is what costs: nothing is asked that cannot be, twice, or over another window.
     assert Counter(asked) - Counter(possible) == Counter()
-    # The witness asks for every storage class, the exporter for those that can hold something.
-    assert {metric for (metric, *_) in set(possible) - set(asked)} <= {"StorageBytes"}
+    # The witness asks for every storage class and type, the exporter for those that can hold something.
+    assert {metric for (metric, *_) in set(possible) - set(asked)} <= {"StorageBytes", "BucketSizeBytes", "NumberOfObjects"}
 
 
 async def test_a_whole_reading_has_every_family(monkeypatch: pytest.MonkeyPatch) -> None:
