@@ -47,7 +47,8 @@ class Running:
 @contextlib.asynccontextmanager
 async def running(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str = "") -> AsyncIterator[Running]:
     file = tmp_path / "config.yaml"
-    base = "web: {listen: '127.0.0.1:0'}\nlog: {level: error}\nlimits: {deadline: 3s, pass_deadline: 15s, describe_per_second: 1000}\n"
+    limits = "{deadline: 3s, pass_deadline: 15s, describe_per_second: 1000}"
+    base = f"web: {{listen: '127.0.0.1:0'}}\nlog: {{level: error}}\nlimits: {limits}\n"
     file.write_text(base + text)
     world = World(1, WorldClock(at=T))
     async with DemoServer(world) as server, aiohttp.ClientSession() as session:
