@@ -38,6 +38,8 @@ class Wanted:
 
         components: pattern of a bucket's whole name → its component; None for the exporter's own, which are part of its
             interface.
+
+        services: what is read.
     """
 
     tiers: tuple[str, ...] = ("essential", "standard")
@@ -46,6 +48,7 @@ class Wanted:
     pins: Mapping[str, str] = field(default_factory=dict)
     components: Mapping[str, str] | None = None
     scopes: tuple[Scope, ...] = (Scope(),)
+    services: tuple[str, ...] = ("ebs", "efs", "s3", "elasticache", "protection")
 
 
 @dataclass(frozen=True)

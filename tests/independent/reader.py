@@ -9,7 +9,7 @@ stands in the tables; what Describe tells (aws-facts 3.2 to 3.6) in a reader for
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from tests.independent import ebs_reader, efs_reader, elasticache_reader, protection_reader, s3_reader
 from tests.independent.comparing import Series
@@ -17,13 +17,13 @@ from tests.independent.place import Place, Wanted
 from tests.independent.points import Question, ask, first_question, folded
 from tests.independent.tables import LABELS, METRICS
 
-SERVICES: tuple[Callable[[Place], None], ...] = (
-    ebs_reader.read,
-    efs_reader.read,
-    s3_reader.read,
-    elasticache_reader.read,
-    protection_reader.read,  # the last: it asks about what the others found
-)
+SERVICES: Mapping[str, Callable[[Place], None]] = {
+    "ebs": ebs_reader.read,
+    "efs": efs_reader.read,
+    "s3": s3_reader.read,
+    "elasticache": elasticache_reader.read,
+    "protection": protection_reader.read,  # the last: it asks about what the others found
+}
 
 NEWEST = {
     "volume": "aws_ebs_volume_newest_datapoint_timestamp_seconds",
@@ -65,8 +65,7 @@ class Reader:
     def read(self) -> Series:
         """All series a first pass must show."""
         for place in self.places:
-            for service in SERVICES:
-                service(place)
+            self._describe(place)
             self._cloudwatch(place)
         return self.series
 
@@ -74,12 +73,16 @@ class Reader:
         """What CloudWatch has of the metrics that the tables say do not exist: nothing, if the tables are right."""
         found: list[str] = []
         for place in self.places:
-            for service in SERVICES:
-                service(place)
+            self._describe(place)
             questions = self._questions(place, possible=False)
             answers = zip(questions, ask(place.client, questions), strict=True)
             found += [f"{each.metric.metric} of {each.subject.dimensions}" for each, points in answers if points]
         return found
+
+    def _describe(self, place: Place) -> None:
+        for name, read in SERVICES.items():
+            if name in self.wanted.services:
+                read(place)
 
     def _questions(self, place: Place, *, possible: bool) -> list[Question]:
         """What is wanted, of what the tables say can (or cannot) exist."""
