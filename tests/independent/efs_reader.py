@@ -30,9 +30,7 @@ def _file_system(place: Place, system_id: str, item: Item) -> None:
         item["FileSystemProtection"]["ReplicationOverwriteProtection"],
     )
     place.say("aws_efs_file_system_info", (system_id, *described), 1, tags)
-    place.holdings.append(
-        Holding("efs_file_system", (system_id,), item.get("KmsKeyId", ""), item["FileSystemArn"])
-    )
+    place.holdings.append(Holding("efs_file_system", (system_id,), item.get("KmsKeyId", ""), item["FileSystemArn"]))
     place.say("aws_efs_file_system_created_timestamp_seconds", (system_id,), unix(item["CreationTime"]))
     if "ProvisionedThroughputInMibps" in item:
         name = "aws_efs_file_system_provisioned_throughput_bytes_per_second"

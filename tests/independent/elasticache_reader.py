@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from tests.independent.elasticache_table import ENGINES, TIERS
+from tests.independent.elasticache_table import TIERS
 from tests.independent.metric import DAY
 from tests.independent.place import GIGABYTE, Holding, Item, Place, tags_of, unix, yes_no
 from tests.independent.points import Subject
@@ -23,6 +23,7 @@ EVENT_TEXTS = (
     ("Failover from", " to replica node ", "failover-complete"),
     ("Recovering cache nodes", "", "node-recovery-started"),
     ("Finished recovery for cache nodes", "", "node-recovery-complete"),
+    ("Removed cache node", "", "node-removed"),
     ("Snapshot succeeded for snapshot with ID", "", "snapshot-complete"),
     ("Slot", "is using more than", "slot-limit"),
 )
@@ -243,7 +244,9 @@ def _snapshots(place: Place, clusters: Iterable[Item], groups: Mapping[str, Item
         if item["SnapshotStatus"] == "available" and name in known and item["NodeSnapshots"]:
             begun = min(unix(part["SnapshotCreateTime"]) for part in item["NodeSnapshots"])
             newest[level, name] = max(begun, newest.get((level, name), 0))
-    caches = {labels[0] for kind, labels in ((each.kind, each.labels) for each in place.subjects) if "serverless" in kind}
+    caches = {
+        labels[0] for kind, labels in ((each.kind, each.labels) for each in place.subjects) if "serverless" in kind
+    }
     for item in place.all("elasticache", "describe_serverless_cache_snapshots", "ServerlessCacheSnapshots"):
         name = item["ServerlessCacheConfiguration"]["ServerlessCacheName"]
         if item["Status"].lower() == "available" and name in caches:
@@ -284,9 +287,12 @@ def _updates(place: Place) -> None:
 
 
 def _events(place: Place) -> None:
-    window = {"StartTime": datetime.fromtimestamp(place.now - DAY, UTC), "EndTime": datetime.fromtimestamp(place.now, UTC)}
+    window = {
+        "StartTime": datetime.fromtimestamp(place.now - DAY, UTC),
+        "EndTime": datetime.fromtimestamp(place.now, UTC),
+    }
     newest: dict[tuple[str, str, str], int] = {}
-    for item in place.all("elasticache", "describe_events", "Events", **window):
+    for item in place.all("elasticache", "describe_events", "Events", StartTime=start, EndTime=end):
         key = item["SourceType"], item["SourceIdentifier"], event_class(item["Message"])
         newest[key] = max(unix(item["Date"]), newest.get(key, 0))
     for key, instant in newest.items():

@@ -104,19 +104,20 @@ def metrics_of(text: str, conditions: Mapping[str, Condition], delay: int = DELA
     The metrics of a table.
 
     A line of three words (subject, namespace, prefix of the families) begins a part; a line of a part is ``name metric
-    statistic unit fold period every tier`` and the names of *conditions*: plain ones for AWS to publish it, ``if:`` ones
-    for it to be wanted; and ``zero`` where a period without a datapoint means zero. ``#`` begins a comment.
+    statistic unit fold period every tier`` and the names of *conditions*: plain ones for AWS to publish it, ``if:``
+    ones for it to be wanted; and ``zero`` where a period without a datapoint means zero. ``#`` begins a comment.
     """
     found: list[Metric] = []
     subject = namespace = prefix = ""
-    for words in (line.split() for line in text.splitlines()):
+    for line in text.splitlines():
+        words = line.split()
         if not words or words[0].startswith("#"):
             continue
         if len(words) == 3:
             subject, namespace, prefix = words
             continue
-        name, metric, statistic, unit, fold, period, every, tier, *words = words
-        sparse, words = "zero" in words, [word for word in words if word != "zero"]
+        name, metric, statistic, unit, fold, period, every, tier, *conditioned = words
+        exists = [word for word in conditioned if word != "zero" and not word.startswith("if:")]
         multiply, per_second = UNITS[unit]
         found.append(
             Metric(
@@ -132,9 +133,9 @@ def metrics_of(text: str, conditions: Mapping[str, Condition], delay: int = DELA
                 int(every),
                 delay,
                 tier,
-                sparse,
-                tuple(conditions[word] for word in words if not word.startswith("if:")),
-                tuple(conditions[word[3:]] for word in words if word.startswith("if:")),
+                "zero" in conditioned,
+                tuple(conditions[word] for word in exists),
+                tuple(conditions[word[3:]] for word in conditioned if word.startswith("if:")),
             )
         )
     return tuple(found)

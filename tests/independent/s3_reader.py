@@ -29,7 +29,9 @@ BLOCKS = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictP
 
 def read(place: Place) -> None:
     """Say what S3 tells of the buckets of this region, and note what CloudWatch is to be asked about."""
-    buckets = {item["Name"]: item for item in place.all("s3", "list_buckets", "Buckets", PaginationConfig={"PageSize": 100})}
+    buckets = {
+        item["Name"]: item for item in place.all("s3", "list_buckets", "Buckets", PaginationConfig={"PageSize": 100})
+    }
     regions = {name: str(item["BucketRegion"]) for name, item in buckets.items()}
     for name, item in buckets.items():
         if regions[name] == place.region:
@@ -123,9 +125,7 @@ def scope_of(rule: Item) -> tuple[str, str]:
 
 
 def _lifecycle(place: Place, name: str) -> None:
-    answer = asked(
-        place.client("s3").get_bucket_lifecycle_configuration, "NoSuchLifecycleConfiguration", Bucket=name
-    )
+    answer = asked(place.client("s3").get_bucket_lifecycle_configuration, "NoSuchLifecycleConfiguration", Bucket=name)
     rules = answer["Rules"] if answer else []
     enabled = [rule for rule in rules if rule["Status"] == "Enabled"]
     place.say("aws_s3_bucket_lifecycle_rules", (name,), len(enabled))
@@ -140,7 +140,9 @@ def _lifecycle(place: Place, name: str) -> None:
             place.say(f"aws_s3_bucket_lifecycle_{family}", own, value)
         for step in rule.get("Transitions", ()):
             if "Days" in step:
-                place.say("aws_s3_bucket_lifecycle_transition_seconds", (*own, step["StorageClass"]), step["Days"] * DAY)
+                place.say(
+                    "aws_s3_bucket_lifecycle_transition_seconds", (*own, step["StorageClass"]), step["Days"] * DAY
+                )
     ages = [rule["Expiration"]["Days"] for rule in enabled if "Days" in rule.get("Expiration", {})]
     if ages:
         place.say("aws_s3_bucket_lifecycle_shortest_expiration_seconds", (name,), min(ages) * DAY)
@@ -161,7 +163,7 @@ def _ages(rule: Item) -> Iterator[tuple[str, float]]:
         yield "abort_incomplete_seconds", rule["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"] * DAY
 
 
-# --- replication, request metrics --------------------------------------------------------------------------------------
+# --- replication, request metrics ------------------------------------------------------------------------------------
 
 
 def _replication(place: Place, name: str, regions: Mapping[str, str], pinned: bool) -> None:
