@@ -35,6 +35,7 @@ from exporter.services.s3_facts import (
     LOGGING,
     METRICS,
     OPERATIONS,
+    POLICY,
     POLICY_STATUS,
     PUBLIC_ACCESS,
     REPLICATION_RULES,
@@ -74,6 +75,7 @@ _SETTINGS = (
     POLICY_STATUS,
     REPLICATION_RULES,
     METRICS,
+    POLICY,
     LOGGING,
 )
 
