@@ -28,7 +28,6 @@ from tests.independent.reader import Reader
 from tests.independent.tables import DIMENSIONS, INVENTORY, LABELS, METRICS
 from tests.independent_cases import CASES, SERVICES, Case
 
-
 BY_CLASS = {"StorageBytes", "BucketSizeBytes", "NumberOfObjects"}
 """What there is for each class of storage that holds something."""
 

@@ -287,10 +287,7 @@ def _updates(place: Place) -> None:
 
 
 def _events(place: Place) -> None:
-    window = {
-        "StartTime": datetime.fromtimestamp(place.now - DAY, UTC),
-        "EndTime": datetime.fromtimestamp(place.now, UTC),
-    }
+    start, end = datetime.fromtimestamp(place.now - DAY, UTC), datetime.fromtimestamp(place.now, UTC)
     newest: dict[tuple[str, str, str], int] = {}
     for item in place.all("elasticache", "describe_events", "Events", StartTime=start, EndTime=end):
         key = item["SourceType"], item["SourceIdentifier"], event_class(item["Message"])
