@@ -317,8 +317,6 @@ class Asset:
         identity: their values.
 
         kms_key: the key it is encrypted with, as AWS names it there (ARN, id or alias), ``""`` where none is known.
-
-        backed_up_by_backup: whether AWS Backup can protect such a thing at all.
     """
 
     arn: str
@@ -326,7 +324,6 @@ class Asset:
     labels: Labels
     identity: Labels
     kms_key: str = ""
-    backed_up_by_backup: bool = True
 
 
 @dataclass(frozen=True, slots=True)

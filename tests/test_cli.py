@@ -87,11 +87,11 @@ def test_metrics_json_holds_the_contract() -> None:
 
 
 def test_policy_only_reads() -> None:
-    """Every action of the printed policy is a Describe or a Get; a role chain adds the two of STS."""
+    """Every action of the printed policy is a Describe, a Get or a List; a role chain adds the two of STS."""
     document = json.loads(cli("policy").output)
     actions = {action for statement in document["Statement"] for action in statement["Action"]}
     assert actions
-    assert all(action.split(":")[1].startswith(("Describe", "Get")) for action in actions)
+    assert all(action.split(":")[1].startswith(("Describe", "Get", "List")) for action in actions)
     assert "ec2:DescribeFastSnapshotRestores" not in actions
     assert "sts:AssumeRole" not in actions
 

@@ -126,7 +126,6 @@ def test_a_group_with_everything() -> None:
             ("replication_group_id",),
             ("sessions",),
             "arn:aws:kms:eu-west-1:123456789012:key/k",
-            backed_up_by_backup=False,
         )
     ]
 

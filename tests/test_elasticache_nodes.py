@@ -201,4 +201,4 @@ def test_lone_assets() -> None:
     lone_asset(found, {**CLUSTER, "CacheClusterId": "pages", "Engine": "memcached"}, "arn:pages")
     labels = ("replication_group_id", "cache_cluster_id", "cache_node_id")
     identity = ("", "alone", "0001")
-    assert found.assets == [Asset("arn:alone", "elasticache_node", labels, identity, "", backed_up_by_backup=False)]
+    assert found.assets == [Asset("arn:alone", "elasticache_node", labels, identity, "")]

@@ -8,9 +8,13 @@ those of creation those of the AWS CLI's examples. Pure.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
-from exporter.demo.caches import Cache, CacheEvent, CacheNode, ServerlessCache, snapshots
+from exporter.demo.caches import SNAPSHOT_SECONDS, Cache, CacheEvent, CacheNode, ServerlessCache, snapshots
 from exporter.demo.world import World
+
+KEPT_DAYS = 14
+"""How long AWS keeps events."""
 
 
 def cache_events(world: World) -> list[CacheEvent]:
@@ -52,12 +56,14 @@ def _of_failovers(cache: Cache) -> Iterator[CacheEvent]:
 
 
 def _of_snapshots(cache: Cache, now: float) -> Iterator[CacheEvent]:
-    for item in snapshots(cache, now):
+    if not cache.retention:
+        return
+    for item in snapshots(replace(cache, retention=KEPT_DAYS), now):  # told of longer than kept
         for shard in cache.shards() or [""]:
             source = cache.snapshot_source(shard, item.started)
             message = f"Snapshot succeeded for snapshot with ID '{item.name}' of node 0001"
             if item.automated and source:
-                yield CacheEvent(item.started + 600, source, "cache-cluster", message)
+                yield CacheEvent(item.started + SNAPSHOT_SECONDS, source, "cache-cluster", message)
 
 
 def _of_serverless(cache: ServerlessCache) -> Iterator[CacheEvent]:

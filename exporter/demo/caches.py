@@ -17,6 +17,7 @@ from exporter.demo.nouns import GENESIS, GIB, NEVER, Tags
 PORT = 6379
 FAILOVER_SECONDS = 60
 RECOVERY_SECONDS = 300
+SNAPSHOT_SECONDS = 600
 _DAY = 86_400
 
 
@@ -255,9 +256,8 @@ class Cache:
 
     def headless(self, shard: str, at: float) -> bool:
         """Whether the shard's primary is down at *at*, so that clients are refused with READONLY."""
-        return any(
-            item.cluster_id == self.primary(shard, at) and item.down(at) for item in self.nodes if item.shard == shard
-        )
+        lead = self.primary(shard, at)
+        return any(item.down(at) for item in self.nodes if (item.shard, item.cluster_id) == (shard, lead))
 
     def snapshot_source(self, shard: str, at: float) -> str:
         """The node that snapshots are taken of: a replica where there is one."""
@@ -324,14 +324,13 @@ def snapshots(cache: Cache | ServerlessCache, at: float) -> list[CacheSnapshot]:
     window = cache.snapshot_window if isinstance(cache, Cache) else cache.snapshot_time
     manual = cache.manual_snapshots if isinstance(cache, Cache) else ()
     if cache.retention and window:
-        hours, minutes = window[:5].split(":")
-        offset = int(hours) * 3600 + int(minutes) * 60
+        offset = _offset(window)
         newest = (min(at, cache.deleted) - offset) // _DAY * _DAY + offset
         for number in range(cache.retention):
             started = newest - number * _DAY
             if started >= cache.created:
                 stamp = _stamp(started)
-                status = "available" if at >= started + 600 else "creating"
+                status = "available" if at >= started + SNAPSHOT_SECONDS else "creating"
                 made.append(
                     CacheSnapshot(
                         f"automatic.{cache.name}-{stamp}",
@@ -352,9 +351,16 @@ def _stamp(instant: float) -> str:
 
 def saving(cache: Cache, node: CacheNode, minute: float) -> bool:
     """Whether a snapshot of this node runs in the minute."""
-    if not cache.retention or cache.snapshot_source(node.shard, minute) != node.cluster_id:
+    if not cache.retention or not cache.snapshot_window:
         return False
-    return any(item.started <= minute < item.started + 600 for item in snapshots(cache, minute))
+    if cache.snapshot_source(node.shard, minute) != node.cluster_id:
+        return False
+    return (minute - _offset(cache.snapshot_window)) % _DAY < SNAPSHOT_SECONDS
+
+
+def _offset(window: str) -> int:
+    """The second of the day (UTC) at which a window such as ``19:00-20:00`` begins."""
+    return int(window[:2]) * 3600 + int(window[3:5]) * 60
 
 
 def failed_over(cache: Cache, shard: str, at: float, *, takes: float = FAILOVER_SECONDS) -> Cache:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from exporter.demo import cache_shapes
-from exporter.demo.cache_events import cache_events
+from exporter.demo.cache_events import KEPT_DAYS, cache_events
 from exporter.demo.cache_parameters import parameters_of
 from exporter.demo.cache_shapes import Tree
 from exporter.demo.cache_updates import update_actions
@@ -25,6 +25,7 @@ from exporter.demo.wire import (
     Tweaks,
     WireError,
     cut_page,
+    iso,
     namespace,
     refusal,
 )
@@ -33,7 +34,6 @@ from exporter.demo.world import World
 T = TypeVar("T")
 Given = Mapping[str, str]
 VERSION = "2015-02-02"
-_KEPT = 14 * 86_400
 
 
 def handle(world: World, request: Request, operation: str, tweaks: Tweaks) -> Reply:
@@ -213,10 +213,10 @@ def _events(world: World, given: Given, tweaks: Tweaks) -> Tree:
             "SourceIdentifier": item.source_id,
             "SourceType": item.source_type,
             "Message": item.message,
-            "Date": cache_shapes.iso(item.at),
+            "Date": iso(item.at),
         }
         for item in cache_events(world)
-        if max(start, now - _KEPT) <= item.at <= min(end, now)
+        if max(start, now - KEPT_DAYS * 86_400) <= item.at <= min(end, now)
         and source_id in {None, "", item.source_id}
         and source_type in {None, "", item.source_type}
     ]

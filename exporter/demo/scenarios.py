@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from exporter.demo import cache_scenarios
 from exporter.demo.curves import Effects
 from exporter.demo.estate import Estate, attachment
 from exporter.demo.nouns import NEVER, FileSystem, Instance, Load, Volume
@@ -32,6 +33,7 @@ SCENARIOS: dict[str, str] = {
     "s3-growth": "officeless-loki-chunks-production becomes ten times as large within a day",
     "bucket-public": "somebody opens officeless-uploads-production to everybody",
     "volume-lifecycle": "a volume appears after 1 minute, attaches, detaches after 30 and is deleted after 45",
+    **cache_scenarios.SCENARIOS,
 }
 """Name and one line for people, by name."""
 
@@ -61,6 +63,8 @@ def apply(name: str, start: float, estate: Estate, identify: Identify) -> tuple[
         msg = f"no scenario {name!r}; there are: {', '.join(SCENARIOS)}"
         raise ValueError(msg)
     changed = estate.copy()
+    if name in cache_scenarios.SCENARIOS:
+        return changed, cache_scenarios.apply(name, start, changed)
     act = _ACTS.get(name)
     return changed, (act(changed, start, identify) if act else None) or Effects()
 

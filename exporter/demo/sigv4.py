@@ -24,7 +24,12 @@ _PAYLOAD, _UNSIGNED = "x-amz-content-sha256", "UNSIGNED-PAYLOAD"
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One pair of credentials; `expires` in real unix seconds (None: never)."""
+    """
+    One pair of credentials.
+
+    `expires` in real unix seconds (None: never); `tagged` where its session has tags that go along to roles assumed
+    with it, as EKS Pod Identity's has.
+    """
 
     access_key_id: str
     secret_access_key: str
@@ -32,6 +37,7 @@ class Key:
     arn: str
     session_token: str | None = None
     expires: float | None = None
+    tagged: bool = False
 
 
 class SignatureError(Exception):

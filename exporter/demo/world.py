@@ -2,7 +2,7 @@
 The simulated account: what exists, what is published of it, and when it can be seen.
 
 A `World` is a function of (seed, instant, scenario, changes made by hand): reading it changes nothing, and the order
-of questions does not matter. It knows no wire: `ec2`, `efs`, `cloudwatch` and `sts` put it into AWS's dialects.
+of questions does not matter. It knows no wire: `ec2`, `efs`, `s3`, `cloudwatch` and `sts` put it into AWS's dialects.
 """
 
 from __future__ import annotations
@@ -52,6 +52,10 @@ class World(BucketWorld, CacheWorld):
         account_id: of the account.
 
         region: AWS region name.
+
+    ``roles`` are those anybody may assume, of any account, each with its external id or None; of them,
+    ``untagged_roles`` lack sts:TagSession in their trust policies. ``web_identities`` is role ARN to the token that
+    is good for it, ``ended_web_identities`` are tokens whose time is over.
     """
 
     def __init__(
@@ -68,6 +72,9 @@ class World(BucketWorld, CacheWorld):
         self.account_id = account_id
         self.region = region
         self.roles: dict[str, str | None] = {f"arn:aws:iam::{account_id}:role/storage-exporter": None}
+        self.untagged_roles: set[str] = set()
+        self.web_identities: dict[str, str] = {}
+        self.ended_web_identities: set[str] = set()
         self.active: tuple[str, float] = ("quiet", 0.0)
         self.account_buckets = self.own_buckets
         self._base = estate if estate is not None else estates.mission(seed)

@@ -135,9 +135,7 @@ def say_group(
         found.say(SHARD_MEMBERS, (group_id, shard_id), _count(shard, "NodeGroupMembers"))
         found.resources.append(Resource(SHARD, found.scope, (group_id, shard_id), facts, tags))
     key = text_of(group.get("KmsKeyId"))
-    found.assets.append(
-        Asset(arn, "elasticache_replication_group", GROUP_LABELS, where, key, backed_up_by_backup=False)
-    )
+    found.assets.append(Asset(arn, "elasticache_replication_group", GROUP_LABELS, where, key))
 
 
 def say_cluster(found: Findings, family: Family, cluster: Item, tags: Mapping[str, str], keys: Sequence[str]) -> None:
@@ -187,7 +185,7 @@ def say_serverless(
     engine = {"engine": text_of(cache["Engine"])} if cache.get("Engine") else {}
     found.resources.append(Resource(SERVERLESS, found.scope, where, engine, tags))
     key = text_of(cache.get("KmsKeyId"))
-    found.assets.append(Asset(arn, "elasticache_serverless", SERVERLESS_LABELS, where, key, backed_up_by_backup=False))
+    found.assets.append(Asset(arn, "elasticache_serverless", SERVERLESS_LABELS, where, key))
 
 
 def _posture(

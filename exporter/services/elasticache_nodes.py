@@ -230,7 +230,7 @@ def lone_asset(found: Findings, cluster: Item, arn: str) -> None:
     if cluster.get("Engine") == "memcached" or not nodes:
         return
     identity = ("", cluster["CacheClusterId"], text_of(nodes[0].get("CacheNodeId")))
-    found.assets.append(Asset(arn, "elasticache_node", NODE.labels, identity, "", backed_up_by_backup=False))
+    found.assets.append(Asset(arn, "elasticache_node", NODE.labels, identity, ""))
 
 
 def pending(item: Item) -> Iterator[tuple[str, str]]:
