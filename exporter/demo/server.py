@@ -292,7 +292,7 @@ def _guess(request: Request) -> str:
         return EFS
     if "x-amz-target" in request.headers:
         return CLOUDWATCH
-    if s3.operation_of(request) and "Action" not in request.parameters:
+    if len(credential) != 5 and s3.operation_of(request) and "Action" not in request.parameters:
         return S3
     return {_STS_VERSION: STS, _CLOUDWATCH_VERSION: CLOUDWATCH}.get(request.parameters.get("Version", ""), EC2)
 
