@@ -146,7 +146,7 @@ def test_faults_hit_sts_operations(server: DemoServer, kind: str, code: str, sta
 
 def test_sessions_are_as_long_as_asked(server: DemoServer, wall: Wall) -> None:
     """From 900 seconds to the role's maximum are granted; one second less or more is refused."""
-    session = botocore.session.Session()
+    session: Any = botocore.session.Session()
     sts = session.create_client(
         "sts",
         endpoint_url=server.url,

@@ -54,6 +54,12 @@ _MEMCACHED: tuple[tuple[str, str, str, str, bool, str], ...] = (
 _OWN = {"legacy-queue-valkey7": {"maxmemory-policy": "noeviction", "reserved-memory-percent": "30"}}
 
 
+def policy_of(cache: Cache) -> str:
+    """The eviction policy (`maxmemory-policy`) of a cache."""
+    usual = next(value for name, value, *_ in _VALKEY if name == "maxmemory-policy")
+    return _OWN.get(cache.parameter_group, {}).get("maxmemory-policy", usual)
+
+
 def parameters_of(cache: Cache) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """The parameters of a cache's group, and those whose value depends on the node type."""
     changed = dict(_OWN.get(cache.parameter_group, {}))

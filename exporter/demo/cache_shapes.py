@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from exporter.demo import cache_rows
+from exporter.demo.cache_snapshots import CacheSnapshot
 from exporter.demo.caches import (
     PORT,
     Cache,
     CacheNode,
-    CacheSnapshot,
     LogDelivery,
     ServerlessCache,
     host,
