@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from exporter.demo.cache_parameters import policy_of
 from exporter.demo.cache_snapshots import saving
 from exporter.demo.caches import Cache, CacheLoad, CacheNode, ServerlessCache
 from exporter.demo.curves import MINUTE, Curves, Effects
@@ -106,10 +105,10 @@ class CacheCurves:
         writes = 0 if idle or readonly else round(load.writes * rate * MINUTE * (0.95 + 0.1 * dice[1]))
         hits = round(reads * min(1.0, load.hits * (0.98 + 0.04 * dice[2])))
         memory = self._level(cache, node.shard, minute)
-        used = int(memory / 100.0 * kind.maxmemory)
+        used = int(memory / 100.0 * cache.maxmemory)
         items = int(used * 0.82 / load.item)
         full = memory >= 100.0 and primary
-        evicts = full and policy_of(cache) != "noeviction"
+        evicts = full and cache.evicts
         refused = round(load.writes * rate * MINUTE * 0.9) if readonly or (full and not evicts) else 0
         allowance = kind.network * MINUTE
         bytes_out = reads * load.item + (writes * load.item * (peers - 1) if primary else 0) + 40_000

@@ -34,11 +34,6 @@ class NodeType:
         """Whether it has CPU credits (T3 and T4g)."""
         return self.name.startswith(("cache.t3.", "cache.t4g."))
 
-    @property
-    def maxmemory(self) -> int:
-        """What data may take: a quarter is reserved (parameter `reserved-memory-percent`, 25), bytes."""
-        return self.memory * 3 // 4
-
 
 NODE_TYPES = {
     item.name: item
@@ -165,7 +160,8 @@ class Cache:
     A replication group (`grouped`) or a cache cluster alone; instants in unix seconds.
 
     `primaries` are (from when, shard, cluster id); `slots` (shard, slots) where cluster mode is enabled (`sharded`).
-    `busy` are (from, until, AWS's status). An empty string means that AWS leaves the member out.
+    `parameters` are those its parameter group has changed. `busy` are (from, until, AWS's status). An empty string means
+    that AWS leaves the member out.
     """
 
     name: str
@@ -175,6 +171,7 @@ class Cache:
     engine: str = "valkey"
     version: str = "8.0.1"
     parameter_group: str = "default.valkey8"
+    parameters: tuple[tuple[str, str], ...] = ()
     grouped: bool = True
     sharded: bool = False
     description: str = " "
@@ -212,6 +209,17 @@ class Cache:
     def type(self) -> NodeType:
         """Facts of its node type."""
         return NODE_TYPES[self.node_type]
+
+    @property
+    def maxmemory(self) -> int:
+        """What data may take on a node, bytes: `reserved-memory-percent` (25 usually) of its memory is reserved."""
+        reserved = int(dict(self.parameters).get("reserved-memory-percent", "25"))
+        return self.type.memory * (100 - reserved) // 100
+
+    @property
+    def evicts(self) -> bool:
+        """Whether its `maxmemory-policy` is another than ``noeviction``."""
+        return dict(self.parameters).get("maxmemory-policy") != "noeviction"
 
     @property
     def keeps_data(self) -> bool:
