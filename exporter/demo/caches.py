@@ -160,8 +160,8 @@ class Cache:
     A replication group (`grouped`) or a cache cluster alone; instants in unix seconds.
 
     `primaries` are (from when, shard, cluster id); `slots` (shard, slots) where cluster mode is enabled (`sharded`).
-    `parameters` are those its parameter group has changed. `busy` are (from, until, AWS's status). An empty string means
-    that AWS leaves the member out.
+    `parameters` are those its parameter group has changed. `busy` are (from, until, AWS's status). An empty string
+    means that AWS leaves the member out.
     """
 
     name: str
