@@ -21,6 +21,7 @@ from exporter.config import Config, load
 from exporter.engine import Engine, Feed, Parts, engine
 from exporter.errors import ConfigError, ExporterError, Fault
 from exporter.exposition import Rendered, render
+from exporter.model import Target
 from exporter.report import Report
 from exporter.scheduler import Scheduler
 from exporter.settings import faults_between, notices
@@ -96,13 +97,21 @@ class App:
         """
 
         async def one(feed: Feed) -> None:
-            await self.scheduler.once(feed.job())
+            whole, left = Report(), -1
+            while whole.waiting != left:  # what a pass puts off is read by another, as long as that gets on
+                left = whole.waiting
+                await self.scheduler.once(feed.job())
+                whole.add(feed.report)
+                if not whole.waiting:
+                    break
+            feed.report = whole
             if feed.name in self.scheduler.errors and not feed.report.failures:
                 feed.report.failures["pass"] = self.scheduler.errors[feed.name]
             told(feed.name, feed.report)
 
         async with engine(self.config, self._parts) as built:
-            await asyncio.gather(*(one(feed) for feed in built.feeds))
+            for following in (False, True):
+                await asyncio.gather(*(one(feed) for feed in built.feeds if feed.follows is following))
             return built.feeds
 
     # ---- for good --------------------------------------------------------------------------------------------------
@@ -130,6 +139,7 @@ class App:
             healthy=self.healthy,
             reload=self.reload,
             landing=self._landing,
+            targets=self._targets,
         )
         bound_host, bound_port = await web.start()
         try:
@@ -260,6 +270,17 @@ class App:
             reason, "warning", "series_dropped", f"{n} series are left out ({reason}), such as {example}", reason=reason
         )
 
+    def _targets(self, service: str) -> list[Target] | None:
+        """The addresses of *service* in all scopes, None before any is known."""
+        if self._engine is None:
+            return None
+        feeds = [feed for feed in self._engine.feeds if feed.service == service]
+        known = [feed.targets for feed in feeds if feed.targets is not None]
+        constant = (("cluster", self.config.cluster),) if self.config.cluster else ()
+        if feeds and not known:
+            return None
+        return [Target(each.address, (*constant, *each.labels)) for targets in known for each in targets]
+
     def _landing(self) -> Mapping[str, str]:
         """What the landing page tells: heading to text."""
         feeds = self._engine.feeds if self._engine else ()
@@ -320,7 +341,11 @@ class _Running:
 
     def start(self, scheduler: Scheduler) -> None:
         """Begin to make passes."""
-        self._tasks = [asyncio.create_task(scheduler.forever(feed.job()), name=feed.name) for feed in self.engine.feeds]
+        others = frozenset(feed.name for feed in self.engine.feeds if not feed.follows)
+        self._tasks = [
+            asyncio.create_task(scheduler.forever(feed.job(), others if feed.follows else ()), name=feed.name)
+            for feed in self.engine.feeds
+        ]
         gc.collect()
         gc.freeze()  # what lives for good need not be looked at again (performance.md 6)
 

@@ -11,7 +11,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import click
 from rich.console import Console
@@ -21,8 +21,9 @@ from rich.text import Text
 from exporter import __version__, exposition, logs, printing
 from exporter.app import App, read_config
 from exporter.clock import Clock, SystemClock
-from exporter.config import Config, dump
-from exporter.demo import SCENARIOS, DemoServer, World, WorldClock
+from exporter.config import Config, Role, Scope, dump
+from exporter.demo import SCENARIOS, DemoServer, World, WorldClock, mission_worlds
+from exporter.demo.regions import EXTERNAL_ID, SECOND_REGION, SECOND_ROLE
 from exporter.errors import ConfigError, ExporterError
 from exporter.model import Snapshot
 from exporter.policy import policy as policy_document
@@ -42,8 +43,8 @@ _CONFIG = click.option(
 @click.version_option(__version__, prog_name="storage-exporter")
 def main() -> None:
     r"""
-    The AWS storage tier under EKS as Prometheus metrics: EBS volumes and EFS file systems, their use beside their
-    limits, at the smallest CloudWatch bill. Reads AWS, changes nothing.
+    The AWS storage tier under EKS as Prometheus metrics: EBS, EFS, S3 and ElastiCache, their use beside their limits,
+    their keys and backups, at the smallest CloudWatch bill. Reads AWS, changes nothing.
 
     \b
     Try it without an account:   storage-exporter demo
@@ -166,25 +167,36 @@ def demo(port: int, aws_port: int, seed: int, scenario: str, speed: float, confi
     Start a simulated AWS on this machine and the exporter against it: no account needed.
 
     The estate is that of a production EKS platform: gp3 volumes of databases and of Mimir, Loki and Tempo, some of
-    other types, and three EFS file systems. It speaks AWS's own protocols and verifies signatures, so any AWS client
-    can be pointed at it too.
+    other types, EFS file systems, S3 buckets, Valkey caches, keys and backups, in two regions and two accounts. It
+    speaks AWS's own protocols and verifies signatures, so any AWS client can be pointed at it too.
     """
+    worlds = mission_worlds(seed, WorldClock(speed=speed))
 
     def read() -> Config:
         found = read_config(config_path, os.environ)
         web = found.web.model_copy(update={"listen": f"127.0.0.1:{port}"})
         log = found.log.model_copy(update={"format": "logfmt", "level": "warning"})
-        return found.model_copy(update={"web": web, "log": log})
+        scopes = found.scopes or _demo_scopes(worlds[0].region)
+        return found.model_copy(update={"web": web, "log": log, "scopes": scopes})
 
     with _refusals():
         config = read()
         logs.configure(config.log.format, config.log.level)
-        asyncio.run(_demo(config, read, World(seed, WorldClock(speed=speed)), aws_port, scenario))
+        asyncio.run(_demo(config, read, worlds, aws_port, scenario))
 
 
-async def _demo(config: Config, read: Callable[[], Config], world: World, aws_port: int, scenario: str) -> None:
+def _demo_scopes(region: str) -> tuple[Scope, ...]:
+    """Both regions of the demo's account, and its second account by way of a role."""
+    role = Role(arn=SECOND_ROLE, external_id=EXTERNAL_ID)
+    return Scope(regions=(region, SECOND_REGION)), Scope(regions=(SECOND_REGION,), roles=(role,))
+
+
+async def _demo(
+    config: Config, read: Callable[[], Config], worlds: Sequence[World], aws_port: int, scenario: str
+) -> None:
+    world, *others = worlds
     world.scenario(scenario)
-    async with DemoServer(world, port=aws_port) as server:
+    async with DemoServer(world, port=aws_port, worlds=others) as server:
         # This process is the demo's alone: nothing of the user's own AWS settings may reach it, or be reached by it.
         for name in [name for name in os.environ if name.startswith("AWS_")]:
             del os.environ[name]

@@ -26,6 +26,7 @@ from exporter.cloudwatch.plan import billable, plan, projected, tier_of
 from exporter.cloudwatch.rows import ActiveRow
 from exporter.errors import TransientError
 from exporter.model import (
+    Absent,
     Batch,
     Block,
     Family,
@@ -37,12 +38,14 @@ from exporter.model import (
     Sample,
     Scope,
     Series,
+    Target,
     Tier,
     Window,
 )
 from exporter.naming import label_set
 from exporter.report import GET_METRIC_DATA, Report, action_of, explain
 from exporter.services.base import LEAST_AGE_LIMIT, Access, Operation, Reader, Service
+from exporter.services.neighbours import Neighbours
 from exporter.store import Store
 from exporter.telemetry import Telemetry
 
@@ -58,6 +61,10 @@ _STATUS = {
 
 class Aws(Access, MetricAccess, Protocol):
     """What a pass needs of a scope's AWS."""
+
+    def elsewhere(self, region: str) -> MetricAccess:
+        """The same identity in another region."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +108,10 @@ class Collector:
         clock: time.
 
         budget: shared by all.
+
+        neighbours: shared by all; told what was found here.
+
+    ``targets``: addresses for probes as last known, None before they ever were.
     """
 
     def __init__(
@@ -114,6 +125,7 @@ class Collector:
         telemetry: Telemetry,
         clock: Clock,
         budget: Budget,
+        neighbours: Neighbours,
     ) -> None:
         self._service = service
         self._scope = scope
@@ -123,6 +135,8 @@ class Collector:
         self._telemetry = telemetry
         self._clock = clock
         self._budget = budget
+        self._neighbours = neighbours
+        self.targets: tuple[Target, ...] | None = None
         self._reader = Reader(access, service.name, clock, settings.intervals, self._read)
         self._grid = Grid((), settings.rows, settings.pinned, settings.constant)
         self._resources: tuple[Resource, ...] = ()
@@ -136,10 +150,12 @@ class Collector:
         """Begin where *old*, of the same name, stopped: a new configuration must not cost a gap."""
         self._grid = old._grid
         self._facts = old._facts
+        self.targets = old.targets
 
     def remove(self) -> None:
         """Withdraw all values and measurements of this service in this scope."""
         self._store.remove(self.name)
+        self._neighbours.forget(self._scope, self._service.name)
         self._telemetry.forget_service(self._scope, self._service.name)
 
     async def run(self, report: Report) -> None:
@@ -148,6 +164,7 @@ class Collector:
             self._reader.start_pass()
             inventory = await self._service.discover(self._reader, self._scope)
             report.failures.update(inventory.failures)
+            report.waiting = inventory.waiting
             self._take(inventory)
             self._keep()  # facts first: they are served even if CloudWatch hangs
             chosen = self._plan()
@@ -168,6 +185,9 @@ class Collector:
         """Make the inventory the one in force; a new generation only where something changed."""
         self._telemetry.resources(self._scope, self._service.name, inventory.counts)
         self._facts = self._blocks_of(inventory.samples)
+        self._neighbours.note(self._scope, self._service.name, inventory.assets)
+        if inventory.targets is not None:
+            self.targets = inventory.targets
         if inventory.resources == self._resources:
             return
         grid = Grid(inventory.resources, self._settings.rows, self._settings.pinned, self._settings.constant)
@@ -243,7 +263,9 @@ class Collector:
         grid, heard = self._grid, _Heard()
 
         async def one(batch: Batch) -> None:
-            answer = await fetch(self._access, batch, aws_service=self._service.name)
+            here = batch.scope.region == self._scope.region
+            access = self._access if here else self._access.elsewhere(batch.scope.region)
+            answer = await fetch(access, batch, aws_service=self._service.name)
             self._convert(grid, batch, answer, heard)
             self._account(batch, answer, report)
 
@@ -273,10 +295,11 @@ class Collector:
                 if found.refused:
                     statuses["refused"] = statuses.get("refused", 0) + found.refused
             if len(answers) == len(query.rows) and all(series.complete for series in answers):
-                grid.cursors.answered(query.slot, batch.window.start, batch.window.end, newest)
+                grid.cursors.answered(query.slot, batch.window.start, batch.window.end, newest, self._clock.time())
             else:
                 grid.cursors.cut_short(query.slot, newest)
-            heard.note(query, spoke=bool(newest))
+            if newest or query.rows[0].absent is not Absent.ZERO:  # where absence means zero, nothing is no silence
+                heard.note(query, spoke=bool(newest))
         for status, count in statuses.items():
             self._telemetry.results(self._scope, self._service.name, status, count)
 
@@ -286,7 +309,7 @@ class Collector:
             members = sum(len(query.rows) for query in batch.queries)
             metrics = sum(billable(query) for query in batch.queries)
             dollars = prices.dollars(metrics)
-            self._telemetry.asked(self._scope, self._service.name, queries=members, billable=metrics, dollars=dollars)
+            self._telemetry.asked(batch.scope, self._service.name, queries=members, billable=metrics, dollars=dollars)
             report.queries += members
             report.billable += metrics
             report.dollars += dollars
@@ -334,7 +357,8 @@ class Collector:
         return found
 
     def _measure(self) -> None:
-        queries = self._grid.queries
+        # What is published now and then only says nothing of how late CloudWatch is.
+        queries = [query for query in self._grid.queries if not query.rows[0].sparse]
         newest = self._grid.newest(queries)
         if newest:
             self._telemetry.newest_datapoint(self._scope, self._service.name, newest)

@@ -18,9 +18,11 @@ from exporter.cloudwatch.budget import Budget
 from exporter.collect import Collector, Settings
 from exporter.config import Config, Role
 from exporter.errors import ExporterError
+from exporter.model import Target
 from exporter.report import Report
 from exporter.scheduler import Job, Outcome
 from exporter.services.base import Wishes
+from exporter.services.neighbours import Neighbours
 from exporter.services.registry import SERVICES
 from exporter.settings import sections, settings_of, wishes_of
 from exporter.store import Store
@@ -56,14 +58,24 @@ class Feed:
         deadline: seconds of one pass.
 
         make: from the access, once it is identified, to its collector.
+
+        follows: whether its first pass waits for those of the other services.
     """
 
     def __init__(
-        self, name: str, service: str, access: Access, deadline: float, make: Callable[[Access], Collector]
+        self,
+        name: str,
+        service: str,
+        access: Access,
+        deadline: float,
+        make: Callable[[Access], Collector],
+        *,
+        follows: bool = False,
     ) -> None:
         self.name = name
         self.service = service
         self.access = access
+        self.follows = follows
         self.collector: Collector | None = None
         self.report = Report()
         self._deadline = deadline
@@ -77,6 +89,11 @@ class Feed:
     def take_over(self, old: Feed) -> None:
         """Begin with what *old*, of the same name, had: a reload must not cost a gap."""
         self._before = old.collector
+
+    @property
+    def targets(self) -> tuple[Target, ...] | None:
+        """Addresses for probes as last known, None before they ever were."""
+        return self.collector.targets if self.collector is not None else None
 
     def remove(self) -> None:
         """Withdraw what it kept and measured: nobody reads this service here any more."""
@@ -123,14 +140,16 @@ async def engine(config: Config, parts: Parts) -> AsyncIterator[Engine]:
         telemetry=parts.telemetry,
         clock=parts.clock,
         user_agent=f"storage-exporter/{__version__}",
+        identity=config.identity,
     )
     budget = Budget(config.budget.dollars_per_month)
     parts.telemetry.budget(config.budget.dollars_per_month)
+    shared = _Shared(parts, budget, Neighbours())
     async with runtime:
         feeds = tuple(
             feed
             for region, roles in places(config)
-            for feed in _feeds(config, parts, budget, runtime.open(region, roles), roles)
+            for feed in _feeds(config, shared, runtime.open(region, roles), roles)
         )
         yield Engine(config, feeds)
 
@@ -144,25 +163,34 @@ def places(config: Config) -> Iterator[tuple[str | None, Sequence[Role]]]:
             yield region, scope.roles
 
 
-def _feeds(config: Config, parts: Parts, budget: Budget, access: Access, roles: Sequence[Role]) -> Iterator[Feed]:
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What all feeds of an engine share."""
+
+    parts: Parts
+    budget: Budget
+    neighbours: Neighbours
+
+
+def _feeds(config: Config, shared: _Shared, access: Access, roles: Sequence[Role]) -> Iterator[Feed]:
     account = roles[-1].arn.split(":")[4] if roles else ""
     for name, section in sections(config).items():
         settings = settings_of(SERVICES[name], section, config)
-        make = partial(_collector, parts, budget, name, settings, wishes_of(settings, section, config))
+        wishes = wishes_of(settings, section, config, shared.neighbours.of)
+        make = partial(_collector, shared, name, settings, wishes)
         job = "/".join(part for part in (name, account, access.scope.region) if part)
-        yield Feed(job, name, access, config.limits.pass_deadline, make)
+        yield Feed(job, name, access, config.limits.pass_deadline, make, follows=SERVICES[name].follows)
 
 
-def _collector(
-    parts: Parts, budget: Budget, name: str, settings: Settings, wishes: Wishes, access: Access
-) -> Collector:
+def _collector(shared: _Shared, name: str, settings: Settings, wishes: Wishes, access: Access) -> Collector:
     return Collector(
         SERVICES[name](wishes),
         access.scope,
         access,
         settings,
-        store=parts.store,
-        telemetry=parts.telemetry,
-        clock=parts.clock,
-        budget=budget,
+        store=shared.parts.store,
+        telemetry=shared.parts.telemetry,
+        clock=shared.parts.clock,
+        budget=shared.budget,
+        neighbours=shared.neighbours,
     )

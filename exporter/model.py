@@ -104,13 +104,29 @@ class ResourceKind:
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One thing CloudWatch publishes for. *id*: the values of the kind's dimensions; *facts*: what rows select on."""
+    """
+    One thing CloudWatch publishes for.
+
+    Args:
+        kind: what it is.
+
+        scope: whose it is; its region is a label of its series.
+
+        id: the values of the kind's dimensions.
+
+        facts: what rows select on.
+
+        tags: AWS's, for selections and pins.
+
+        published_in: the region whose CloudWatch has its metrics, ``""`` for the scope's own.
+    """
 
     kind: ResourceKind
     scope: Scope
     id: Labels
     facts: Mapping[str, Fact] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
+    published_in: str = ""
 
     def label_values(self) -> Labels:
         """The values of account_id, region and the kind's labels, in that order."""
@@ -157,6 +173,11 @@ class MetricRow:
         covered_by: a free source that makes asking needless where the configuration says that it is scraped.
 
         tier: how much it matters when money is short.
+
+        retry: seconds between two questions while the newest finished period has not arrived; 0 waits for the next
+            turn. For what is published once a day at an hour nobody knows.
+
+        sparse: published only when something happened, so its silence says nothing of CloudWatch's health.
     """
 
     kind: ResourceKind
@@ -173,6 +194,8 @@ class MetricRow:
     absent: Absent = Absent.NOTHING
     applies: Callable[[Resource], bool] = always
     covered_by: str = ""
+    retry: int = 0
+    sparse: bool = False
 
     @property
     def span(self) -> int:
@@ -279,6 +302,43 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
+class Asset:
+    """
+    Something that holds data, as those see it who protect data: keys and backups name it by ARN.
+
+    Args:
+        arn: as AWS spells it.
+
+        level: the level of its families: ``ebs_volume``, ``efs_file_system``, ``s3_bucket``,
+            ``elasticache_replication_group``, …; they are named ``aws_<level>_…``.
+
+        labels: names of its identity labels after account_id and region.
+
+        identity: their values.
+
+        kms_key: the key it is encrypted with, as AWS names it there (ARN, id or alias), ``""`` where none is known.
+    """
+
+    arn: str
+    level: str
+    labels: Labels
+    identity: Labels
+    kms_key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """
+    An address others may probe: *address* is ``host:port``, *labels* go along with it (http_sd).
+
+    Names that start with ``__meta_`` are for relabelling only and never become labels of a series by themselves.
+    """
+
+    address: str
+    labels: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Inventory:
     """
     What discovery knows now.
@@ -292,12 +352,21 @@ class Inventory:
 
         failures: operations that could not be read this time, with the reason; what they told before is still used
             up to its age limit.
+
+        assets: what holds data, for the service that looks after keys and backups.
+
+        targets: addresses for probes of others; None where they are not known (which is not the same as none).
+
+        waiting: calls put off to the next passes, because one pass must not make them all.
     """
 
     resources: tuple[Resource, ...]
     samples: tuple[Sample, ...]
     counts: Mapping[str, int] = field(default_factory=dict)
     failures: Mapping[str, Exception] = field(default_factory=dict)
+    assets: tuple[Asset, ...] = ()
+    targets: tuple[Target, ...] | None = None
+    waiting: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

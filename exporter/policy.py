@@ -31,9 +31,13 @@ def policy(config: Config, partition: str = "aws") -> dict[str, Any]:
         statements.append(_statement("Metrics", (GET_METRIC_DATA,), ("*",)))
     for name, settings in on.items():
         kinds = frozenset(one.row.kind.name for one in settings.rows)
-        wanted = operations_of(SERVICES[name], kinds)
-        resources = tuple(arn.replace("{partition}", partition) for arn in SERVICES[name].arns)
-        statements.append(_statement(name.capitalize(), actions_of(wanted), resources))
+        by_resource: dict[tuple[str, ...], list[Operation]] = {}
+        for operation in operations_of(SERVICES[name], kinds):
+            by_resource.setdefault(operation.on or SERVICES[name].arns, []).append(operation)
+        for number, (arns, operations) in enumerate(by_resource.items()):
+            resources = tuple(arn.replace("{partition}", partition) for arn in arns)
+            sid = name.capitalize() + (str(number + 1) if number else "")
+            statements.append(_statement(sid, actions_of(operations), resources))
     roles = sorted({role.arn for scope in config.scopes for role in scope.roles})
     if roles:
         # Pod Identity's session tags are transitive, so every hop needs TagSession too (chart.md 3.7).

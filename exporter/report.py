@@ -25,12 +25,23 @@ class Report:
         billable: what CloudWatch bills for them, in metrics.
 
         dollars: what that costs.
+
+        waiting: calls that are put off to the next pass.
     """
 
     failures: dict[str, Exception] = field(default_factory=dict)
     queries: int = 0
     billable: int = 0
     dollars: float = 0.0
+    waiting: int = 0
+
+    def add(self, other: Report) -> None:
+        """Count in a pass that went on where this one stopped."""
+        self.failures |= other.failures
+        self.queries += other.queries
+        self.billable += other.billable
+        self.dollars += other.dollars
+        self.waiting = other.waiting
 
     @property
     def ok(self) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 
 from exporter import logs
@@ -85,12 +85,15 @@ class Scheduler:
         self.finished: set[str] = set()
         self.living: set[str] = set()
         self.errors: dict[str, Exception] = {}
+        self._ended = asyncio.Condition()
 
-    async def forever(self, job: Job) -> None:
-        """Run *job* now and then at each of its turns."""
+    async def forever(self, job: Job, after: Collection[str] = ()) -> None:
+        """Run *job* now, or as soon as the jobs named in *after* have run once, and then at each of its turns."""
         offset = phase(job.name, job.interval)
         self.living.add(job.name)
         try:
+            async with self._ended:
+                await self._ended.wait_for(lambda: self.finished.issuperset(after))
             while True:
                 started = self._clock.time()
                 await self.once(job)
@@ -144,6 +147,8 @@ class Scheduler:
             at=self._clock.time(),
             interval=job.interval,
         )
+        async with self._ended:
+            self._ended.notify_all()
         return ok
 
     def _failed(self, job: Job, text: str, error: Exception) -> None:

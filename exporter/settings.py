@@ -7,19 +7,16 @@ show: names of rows and operations that do not exist, intervals that would let v
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from exporter.cloudwatch.rows import RowWish, choose, faults_of
 from exporter.collect import Settings
 from exporter.config import Config, Regex, Select, did_you_mean
 from exporter.config import Service as ServiceConfig
 from exporter.errors import Fault
-from exporter.model import Resource
+from exporter.model import Asset, Resource, Scope
 from exporter.services.base import Service, Wishes
 from exporter.services.registry import SERVICES
-
-_LATER = ("s3", "elasticache")
-"""Sections of the configuration whose service modules this version does not have."""
 
 
 def sections(config: Config) -> dict[str, ServiceConfig]:
@@ -35,10 +32,15 @@ def settings_of(service: type[Service], section: ServiceConfig, config: Config) 
     return Settings(rows, _pinned(config.pins.tags), dict(section.discovery), constant)
 
 
-def wishes_of(settings: Settings, section: ServiceConfig, config: Config) -> Wishes:
-    """What the service's discovery has to know of the configuration."""
+def wishes_of(
+    settings: Settings,
+    section: ServiceConfig,
+    config: Config,
+    neighbours: Callable[[Scope], Sequence[Asset]] = lambda _: (),
+) -> Wishes:
+    """What the service's discovery has to know of the configuration, and of what the others find."""
     kinds = frozenset(one.row.kind.name for one in settings.rows)
-    return Wishes(tuple(config.tags), picker(section.select), kinds)
+    return Wishes(tuple(config.tags), picker(section.select), kinds, config.services.s3.component, neighbours)
 
 
 def picker(select: Select) -> Callable[[str, Mapping[str, str]], bool]:
@@ -97,15 +99,9 @@ def faults_between(config: Config) -> list[Fault]:
 
 def notices(config: Config) -> list[str]:
     """What the user should know of a configuration that works."""
-    said = [
-        f"services.{name} is not in this version: nothing of it is read"
-        for name in _LATER
-        if name in config.services.model_fields_set
-    ]
-    off = [name for name in SERVICES if not getattr(config.services, name).enabled]
-    if len(off) == len(SERVICES):
-        said.append("every service is disabled: nothing is read")
-    return said
+    if any(getattr(config.services, name).enabled for name in SERVICES):
+        return []
+    return ["every service is disabled: nothing is read"]
 
 
 def _wishes(section: ServiceConfig) -> dict[str, RowWish]:

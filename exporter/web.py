@@ -12,16 +12,18 @@ import asyncio
 import contextlib
 import html
 import socket
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
+import orjson
 from aiohttp import hdrs, web
 
 from exporter import logs, webconfig
 from exporter.doorman import Doorman
 from exporter.errors import ConfigError
 from exporter.exposition import Format, Rendered, content_type, negotiate, weight_of
+from exporter.model import Target
 from exporter.webconfig import WebConfig
 
 _LOG = logs.logger(__name__)
@@ -42,7 +44,12 @@ _LINKS = (
     ("/metrics", "series of AWS and of the exporter itself"),
     ("/-/ready", "whether the first pass is done"),
     ("/-/healthy", "whether the jobs run"),
+    ("/-/sd/efs", "EFS mount targets as http_sd, for a TCP probe of port 2049"),
+    ("/-/sd/elasticache", "cache endpoints as http_sd, for a probe or a Redis exporter"),
 )
+
+DISCOVERED = ("efs", "elasticache")
+"""Services whose addresses others may want to probe."""
 
 
 class SelfMetrics(Protocol):
@@ -76,6 +83,8 @@ class Web:
 
         landing: facts for the landing page, heading to text.
 
+        targets: addresses for the probes of others by service, None before they are known.
+
         recheck: seconds between two looks at the web configuration file.
     """
 
@@ -91,6 +100,7 @@ class Web:
         healthy: _Check,
         reload: Callable[[], Awaitable[list[str]]],
         landing: Callable[[], Mapping[str, str]],
+        targets: Callable[[str], Sequence[Target] | None] = lambda _: (),
         recheck: float = 10.0,
     ) -> None:
         self._host = host
@@ -100,6 +110,7 @@ class Web:
         self._telemetry = telemetry
         self._reload = reload
         self._landing = landing
+        self._targets = targets
         self._recheck = recheck
         self._config = WebConfig()
         self._faults: list[str] = []
@@ -205,6 +216,8 @@ class Web:
         application.router.add_get("/", self._front)
         application.router.add_get("/-/healthy", _state(healthy))
         application.router.add_get("/-/ready", _state(ready))
+        for service in DISCOVERED:
+            application.router.add_get(f"/-/sd/{service}", self._discovery(service))
         for method in (hdrs.METH_POST, hdrs.METH_PUT):
             application.router.add_route(method, "/-/reload", self._reloading)
         return application
@@ -253,6 +266,18 @@ class Web:
                 request.transport.abort()
         return response
 
+    def _discovery(self, service: str) -> _Handler:
+        """Targets as Prometheus's http_sd wants them; 503 before they are known, for an empty list drops them all."""
+
+        async def answer(_request: web.Request) -> web.Response:
+            targets = self._targets(service)
+            if targets is None:
+                return web.Response(status=503, text=f"the addresses of {service} are not known yet\n")
+            groups = [{"targets": [each.address], "labels": dict(each.labels)} for each in targets]
+            return web.Response(body=orjson.dumps(groups), content_type="application/json")
+
+        return answer
+
     async def _reloading(self, _request: web.Request) -> web.Response:
         faults = [*await self._reload(), *await self.refresh()]
         if faults:
@@ -273,7 +298,7 @@ _FRONT = """<!doctype html>
 <style>body {{ font: 16px/1.5 sans-serif; margin: 2em auto; max-width: 50em; padding: 0 1em }}
 th {{ text-align: left; padding-right: 2em; font-weight: normal; color: #555 }}</style></head>
 <body><h1>storage-exporter</h1>
-<p>The AWS storage tier as Prometheus metrics: EBS volumes and EFS file systems beside their limits.</p>
+<p>The AWS storage tier as Prometheus metrics: EBS, EFS, S3 and ElastiCache beside their limits.</p>
 <ul>{links}<li>/-/reload: POST, reads the configuration again</li></ul>
 <table>{rows}</table></body></html>
 """

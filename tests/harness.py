@@ -7,6 +7,7 @@ import io
 import os
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import Any
 
 import pytest
 import yaml
@@ -57,9 +58,10 @@ def remember(calls: list[Call]) -> None:
             SEEN[call.service, call.operation] += 1
 
 
-def config_of(**sections: object) -> Config:
-    """A configuration from keyword sections, read as a file would be."""
-    return parse(yaml.safe_dump(sections), {}, "test.yaml")
+def config_of(**sections: Any) -> Config:
+    """A configuration from keyword sections, read as a file would be; Describe calls are not paced by default."""
+    limits = {"describe_per_second": 1000, **(sections.pop("limits", None) or {})}
+    return parse(yaml.safe_dump({**sections, "limits": limits}), {}, "test.yaml")
 
 
 class Line:

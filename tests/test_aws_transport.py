@@ -234,6 +234,68 @@ async def test_half_a_json_list_is_never_an_empty_one(monkeypatch: pytest.Monkey
             await runtime.open(REGION).read_all("efs", "DescribeFileSystems", "FileSystems", {}, aws_service="efs")
 
 
+S3_GOOD = {
+    "ListBuckets": b"<ListAllMyBucketsResult xmlns='http://s3.amazonaws.com/doc/2006-03-01/'><Buckets/>"
+    b"</ListAllMyBucketsResult>",
+    "GetBucketLocation": b'<?xml version="1.0" encoding="UTF-8"?>\n<LocationConstraint/>',
+    "GetBucketVersioning": b"<VersioningConfiguration/>",
+    "GetBucketTagging": b"<Tagging><TagSet/></Tagging>",
+    "GetBucketEncryption": b"<ServerSideEncryptionConfiguration><Rule/></ServerSideEncryptionConfiguration>",
+    "GetBucketLifecycleConfiguration": b"<LifecycleConfiguration/>",
+    "GetPublicAccessBlock": b"<s3:PublicAccessBlockConfiguration xmlns:s3='x'/>",
+    "GetBucketPolicyStatus": b"<PolicyStatus><IsPublic>true</IsPublic></PolicyStatus>",
+    "GetBucketLogging": b"<!-- off -->\n<BucketLoggingStatus/>",
+    "GetBucketReplication": b"<ReplicationConfiguration><Role>r</Role></ReplicationConfiguration>",
+    "ListBucketMetricsConfigurations": b"<ListMetricsConfigurationsResult/>",
+}
+
+
+async def _s3(bodies: list[bytes], operation: str, monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """What one call each makes of *bodies*: the answer, or the error's code."""
+    body = b""
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(body=body, content_type="application/xml")
+
+    params = {} if operation == "ListBuckets" else {"Bucket": "loki"}
+    found: list[object] = []
+    async with serving(answer) as url, running() as runtime:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+        for body in bodies:  # noqa: B007 - the server reads it
+            try:
+                found.append(await runtime.open(REGION).call("s3", operation, params, aws_service="s3"))
+            except TransientError as error:
+                found.append(error.code)
+    return found
+
+
+@pytest.mark.parametrize("operation", S3_GOOD)
+async def test_a_success_of_s3_is_its_own_document_or_none(monkeypatch: pytest.MonkeyPatch, operation: str) -> None:
+    """
+    A bucket without versioning, logging or a region's name is a fact that S3 tells with an empty document. An empty
+    body, a sign-in page, another operation's document or half of one is not.
+    """
+    good = S3_GOOD[operation]
+    half = good.partition(b"?>\n")[2] or good.partition(b"-->\n")[2] or good
+    cut = half.replace(b"/>", b">").partition(b">")[0] + b"><Rule><Stat"
+    bad = [b"", b" ", b"{}", b"<!doctype html><html><body>sign in", b"<html/>", b"<ListBucketResult/>", b"half", cut]
+    first, *others, last = await _s3([good, *bad, good], operation, monkeypatch)
+    assert isinstance(first, dict)
+    assert others == ["Malformed"] * len(bad)
+    assert last == first
+
+
+async def test_what_documents_of_s3_hold_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the answer is one member, and where the document is one text."""
+    status = await _s3([S3_GOOD["GetBucketPolicyStatus"]], "GetBucketPolicyStatus", monkeypatch)
+    assert status == [{"PolicyStatus": {"IsPublic": True}}]
+    stand_in = b"<GetBucketVersioningResponse><Status>Enabled</Status></GetBucketVersioningResponse>"
+    assert await _s3([stand_in], "GetBucketVersioning", monkeypatch) == [{"Status": "Enabled"}]
+    where = b"<LocationConstraint xmlns='http://s3.amazonaws.com/doc/2006-03-01/'>EU</LocationConstraint>"
+    found = await _s3([where, b"<LocationConstraint/>"], "GetBucketLocation", monkeypatch)
+    assert found == [{"LocationConstraint": "EU"}, {"LocationConstraint": None}]
+
+
 @both_planes
 @pytest.mark.parametrize(("status", "code"), [(500, "HTTP500"), (502, "HTTP502"), (503, "HTTP503"), (504, "HTTP504")])
 async def test_a_gateway_that_fails_in_html_keeps_its_status(

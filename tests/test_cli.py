@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from exporter.cli import main
 from exporter.demo import World, WorldClock, run_in_thread
+from exporter.services.registry import SERVICES
 from tests.harness import parsed, remember
 
 ROOT = Path(__file__).parent.parent
@@ -33,12 +34,13 @@ def test_help_names_the_ways_in() -> None:
 def test_check_prints_the_effective_configuration(tmp_path: Path) -> None:
     """Defaults included; what is set in vain is noted on stderr."""
     file = tmp_path / "c.yaml"
-    file.write_text("cluster: blue\nservices: {s3: {}}\n")
+    off = ", ".join(f"{name}: {{enabled: false}}" for name in SERVICES)
+    file.write_text(f"cluster: blue\nservices: {{{off}}}\n")
     done = cli("check", "--config", str(file))
     assert done.exit_code == 0
     assert "cluster: blue" in done.stdout
     assert "max_series" in done.stdout
-    assert "services.s3 is not in this version" in done.stderr
+    assert "every service is disabled" in done.stderr
 
 
 def test_a_bad_configuration_is_refused_with_all_faults(tmp_path: Path) -> None:
@@ -85,11 +87,11 @@ def test_metrics_json_holds_the_contract() -> None:
 
 
 def test_policy_only_reads() -> None:
-    """Every action of the printed policy is a Describe or a Get; a role chain adds the two of STS."""
+    """Every action of the printed policy is a Describe, a Get or a List; a role chain adds the two of STS."""
     document = json.loads(cli("policy").output)
     actions = {action for statement in document["Statement"] for action in statement["Action"]}
     assert actions
-    assert all(action.split(":")[1].startswith(("Describe", "Get")) for action in actions)
+    assert all(action.split(":")[1].startswith(("Describe", "Get", "List")) for action in actions)
     assert "ec2:DescribeFastSnapshotRestores" not in actions
     assert "sts:AssumeRole" not in actions
 

@@ -52,7 +52,7 @@ def test_datapoints_arrive_as_the_world_has_them(server: DemoServer, aws: dict[s
             stamps = [stamp.timestamp() for stamp in result["Timestamps"]]
             found = list(zip(stamps, result["Values"], strict=True))
             assert found == (known if order == "TimestampAscending" else known[::-1])
-            assert found
+            assert found or item["MetricName"] in {"BucketSizeBytes", "NumberOfObjects"}  # once a day
             assert result["StatusCode"] == "Complete"
     assert server.calls[-1].queries == server.calls[-1].billed == len(queries)
 

@@ -9,34 +9,52 @@ from __future__ import annotations
 import difflib
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from exporter import exposition
 from exporter.demo import World, WorldClock
+from exporter.services.registry import SERVICES
 from tests.harness import T, config_of, line, parsed, parsed_openmetrics
 from tests.tools import binary
 
 GOLDEN = Path(__file__).parent / "golden"
 SITUATIONS = {
-    "ebs": ("ebs", "quiet", 0),
-    "efs": ("efs", "quiet", 0),
-    "ebs-stall": ("ebs", "ebs-stall", 300),
-    "efs-credits": ("efs", "efs-credits", 5 * 3600),
+    "ebs": (("ebs",), "quiet", 0),
+    "efs": (("efs",), "quiet", 0),
+    "s3": (("s3",), "quiet", 0),
+    "elasticache": (("elasticache",), "quiet", 0),
+    "protection": (("efs", "s3", "elasticache", "protection"), "quiet", 0),
+    "ebs-stall": (("ebs",), "ebs-stall", 300),
+    "efs-credits": (("efs",), "efs-credits", 5 * 3600),
+    "s3-errors": (("s3",), "s3-errors", 900),
+    "valkey-failover": (("elasticache",), "valkey-failover", 300),
+    "kms-disabled": (("efs", "protection"), "kms-disabled", 7200),
 }
+"""Name to the services that are on, the scenario, and for how many seconds it has been going on."""
+
+ONLY = {
+    "protection": ("aws_kms_", "aws_backup_", "_kms_key_info", "_backup"),
+    "kms-disabled": ("aws_kms_", "aws_backup_", "_kms_key_info", "_backup"),
+}
+"""What of a situation is looked at, where other files hold the rest: parts of families' names."""
 
 
 async def written(name: str, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
     """The situation as text and as OpenMetrics."""
-    service, scenario, ago = SITUATIONS[name]
+    enabled, scenario, ago = SITUATIONS[name]
     world = World(1, WorldClock(at=T))
     world.scenario(scenario, T - ago)
-    services = {each: {"enabled": each == service} for each in ("ebs", "efs")}
+    services = {each: {"enabled": each in enabled} for each in SERVICES}
     config = config_of(services=services, tags=["team"], pins={"tags": {"team": "payments"}})
     async with line(monkeypatch, world=world, config=config) as over:
         await over.run(T)
         snapshot = over.parts.store.snapshot(T)
+    if name in ONLY:
+        kept = tuple(pair for pair in snapshot.families if any(part in pair[0].name for part in ONLY[name]))
+        snapshot = replace(snapshot, families=kept)
     return exposition.plain(snapshot).decode(), exposition.plain(snapshot, "openmetrics").decode() + "# EOF\n"
 
 

@@ -193,7 +193,7 @@ def test_a_silent_row_is_asked_less_and_again_when_the_volume_changes() -> None:
     while now < T + 2 * 86400:
         for window in plan(grid, now).windows:
             asked.append(now)
-            grid.cursors.answered(0, window.start, window.end, 0)
+            grid.cursors.answered(0, window.start, window.end, 0, 0)
             grid.cursors.count_silence([0])
         now += 60
     gaps = [int(after - before) for before, after in pairwise(asked)]

@@ -21,6 +21,7 @@ from exporter.aws import metricdata
 from exporter.aws.attempts import Attempts, Call
 from exporter.aws.clients import Botocore, Clients, Endpoint, member
 from exporter.aws.faults import MALFORMED, NoAnswerError, brief, from_exception
+from exporter.aws.identity import IdentityConfig, wrong_role
 from exporter.aws.limits import GET_METRIC_DATA, Limits, LimitsConfig
 from exporter.aws.session import Frozen, Keeper, RoleLike, assume_params, assumed, find_credentials
 from exporter.aws.transport import Transport
@@ -59,6 +60,8 @@ class Runtime:
         user_agent: what AWS's logs show of us.
 
         jitter: numbers from 0 to 1.
+
+        identity: the configuration's `identity`; None takes any.
     """
 
     def __init__(
@@ -70,6 +73,7 @@ class Runtime:
         clock: Clock,
         user_agent: str,
         jitter: Callable[[], float] = random.random,
+        identity: IdentityConfig | None = None,
     ) -> None:
         self.deadline = float(limits_config.deadline)
         self.telemetry = telemetry
@@ -86,6 +90,8 @@ class Runtime:
         self._clock = clock
         self._jitter = jitter
         self._environ = environ
+        self._provider = identity.provider if identity is not None else "auto"
+        self.role = identity.role if identity is not None else None
         self._transport: Transport | None = None
         self._keepers: dict[tuple[object, ...], Keeper] = {}
         self._accesses: dict[tuple[object, ...], Access] = {}
@@ -149,7 +155,7 @@ class Runtime:
                 self._keepers[key] = self._new_keeper(lambda: parent.assume(role), role.arn)
             else:
                 self._keepers[key] = self._new_keeper(
-                    lambda: run_apart(lambda: find_credentials(lambda: self.botocore.session(region))),
+                    lambda: run_apart(lambda: find_credentials(lambda: self.botocore.session(region), self._provider)),
                     "the default chain",
                 )
         return self._keepers[key]
@@ -181,24 +187,41 @@ class Access:
         scope: its account_id is ``""`` until `identify`, unless a role's ARN tells it.
 
         keeper: of the credentials.
+
+        arn: whose they are, where another access has already asked.
     """
 
-    def __init__(self, runtime: Runtime, scope: Scope, keeper: Keeper) -> None:
+    def __init__(self, runtime: Runtime, scope: Scope, keeper: Keeper, arn: str = "") -> None:
         self.scope = scope
         self._runtime = runtime
         self._keeper = keeper
         self._clients = Clients(runtime.botocore, scope.region, keeper, runtime.transport)
-        self._arn = ""
+        self._arn = arn
         self._identifying = asyncio.Lock()
         self._endpoint: Endpoint | None = None
-        keeper.watch(self)
+        self._elsewhere: dict[str, Access] = {}
+        if not arn:
+            keeper.watch(self)
+
+    def elsewhere(self, region: str) -> Access:
+        """
+        The same identity in another region, whatever that may be worth there; the same object for the same region.
+
+        Some metrics are published in another region than the resource's own (S3 replication: the destination's).
+        """
+        access = self._elsewhere.get(region)
+        if access is None:
+            scope = Scope(self.scope.account_id, region, self.scope.role_arn)
+            access = self._elsewhere[region] = Access(self._runtime, scope, self._keeper, self._arn)
+        return access
 
     async def identify(self) -> Scope:
         """
         Whose AWS this is, by sts:GetCallerIdentity (which needs no permission); asked once.
 
         Raises:
-            CredentialsError: where there are no credentials, or AWS refuses them.
+            CredentialsError: where there are no credentials, AWS refuses them, or they are another role's than the
+                configuration wants.
 
             AwsError: where STS does not answer.
         """
@@ -208,6 +231,9 @@ class Access:
                 account_id, arn = str(answer.get("Account", "")), str(answer.get("Arn", ""))
                 if not account_id or not arn:
                     raise TransientError("sts", "GetCallerIdentity", MALFORMED, "the answer names no account")
+                # A role that is assumed is named where it is assumed; the wish is for what it is assumed from.
+                if not self.scope.role_arn and (reason := wrong_role(self._runtime.role, arn)):
+                    raise CredentialsError(reason)
                 self.scope = Scope(account_id, self.scope.region, self.scope.role_arn)
                 self._arn = arn
                 frozen = self._keeper.frozen
@@ -357,6 +383,11 @@ class Access:
         Raises:
             CredentialsError: where the role cannot be assumed.
         """
+        if self._runtime.role is not None and not self.scope.role_arn:
+            try:
+                await self.identify()
+            except AwsError as error:
+                raise CredentialsError(f"role {role.arn} is not assumed: {error}") from error
         try:
             answer = await self.call("sts", "AssumeRole", assume_params(role), aws_service="sts")
         except DeniedError as error:

@@ -52,6 +52,14 @@ class Paging:
         return {name: token for name, token in zip(self.inputs, found, strict=True) if token}
 
 
+_UNLISTED = {
+    ("s3", "ListBucketMetricsConfigurations"): Paging(
+        ("ContinuationToken",), ("NextContinuationToken",), limit="", more="IsTruncated"
+    ),
+}
+"""Operations with pages that botocore's model has no paginator for (aws-facts 3.4)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """Where GetMetricData is sent and what for it is signed."""
@@ -159,20 +167,23 @@ class Clients:
     def paging(self, service: str, operation: str) -> Paging | None:
         """How *operation* is paged, or None where it is not (or is not known: its call will say so)."""
         key = (service, operation)
-        if key not in self._paging:
-            client = self._client(service)
-            self._paging[key] = None
-            known = operation in client.meta.service_model.operation_names
-            if known and client.can_paginate(xform_name(operation)):
-                with self._shared.lock:
-                    model = self._own_session().get_paginator_model(service).get_paginator(operation)
-                self._paging[key] = Paging(
-                    inputs=_texts(model["input_token"]),
-                    outputs=_texts(model["output_token"]),
-                    limit=model.get("limit_key", ""),
-                    more=model.get("more_results", ""),
-                )
+        if key not in self._paging:  # two threads may both look it up; neither may see it half known
+            self._paging[key] = self._find_paging(service, operation)
         return self._paging[key]
+
+    def _find_paging(self, service: str, operation: str) -> Paging | None:
+        client = self._client(service)
+        known = operation in client.meta.service_model.operation_names
+        if not known or not client.can_paginate(xform_name(operation)):
+            return _UNLISTED.get((service, operation))
+        with self._shared.lock:
+            model = self._own_session().get_paginator_model(service).get_paginator(operation)
+        return Paging(
+            inputs=_texts(model["input_token"]),
+            outputs=_texts(model["output_token"]),
+            limit=model.get("limit_key", ""),
+            more=model.get("more_results", ""),
+        )
 
     def endpoint(self, service: str) -> Endpoint:
         """Where *service* is: AWS_ENDPOINT_URL and its forms, profiles, FIPS and partitions are botocore's to know."""

@@ -20,6 +20,7 @@ from typing import Any, Protocol
 from botocore.credentials import Credentials, ReadOnlyCredentials
 from botocore.session import Session
 
+from exporter.aws import identity
 from exporter.aws.faults import brief
 from exporter.clock import Clock
 from exporter.errors import AwsError, CredentialsError
@@ -294,16 +295,21 @@ def assumed(answer: Mapping[str, Any], role: RoleLike, parent: str) -> Frozen:
         raise CredentialsError(f"role {role.arn}: STS answered without {error}") from error
 
 
-def find_credentials(fresh_session: Callable[[], Session]) -> Frozen:
+def find_credentials(fresh_session: Callable[[], Session], wanted: str = "auto") -> Frozen:
     """
     What botocore's provider chain gives. Blocks: files, STS, an agent, a process.
 
     Args:
         fresh_session: makes one that has resolved nothing yet, so that changed files and tokens are seen.
 
+        wanted: which provider must answer, as `identity` knows them.
+
     Raises:
-        CredentialsError: for whatever a provider raises; they are not particular about it (chart.md 3.3).
+        CredentialsError: for whatever a provider raises; they are not particular about it (chart.md 3.3). Also where
+            another provider than the wanted one answers.
     """
+    if reason := identity.missing(wanted, os.environ):
+        raise CredentialsError(reason)
     try:
         found = fresh_session().get_credentials()
         keys = found.get_frozen_credentials() if found is not None else None
@@ -311,6 +317,8 @@ def find_credentials(fresh_session: Callable[[], Session]) -> Frozen:
         raise CredentialsError(f"no AWS credentials: {hidden(error)}; {_next_step()}") from error
     if found is None or keys is None or not keys.access_key or not keys.secret_key:
         raise CredentialsError(f"no AWS credentials: no provider has any; {_next_step()}")
+    if reason := identity.unwanted(wanted, str(found.method)):
+        raise CredentialsError(reason)
     # botocore tells an expiry to nobody. Without it nothing would break: AWS says when credentials are over.
     expiry = getattr(found, "_expiry_time", None)
     return Frozen(

@@ -7,6 +7,7 @@ Limits of GetMetricData: aws-facts 2.1.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from exporter.model import Batch, Query, Scope, Window
 
@@ -18,19 +19,32 @@ DATAPOINTS = 100_800
 
 
 def batches(scope: Scope, windows: Mapping[Window, Sequence[Query]]) -> Iterator[Batch]:
-    """The requests that ask *windows*, in the order of the windows and of the queries in them."""
+    """
+    The requests that ask *windows*, in the order of the windows and of the queries in them.
+
+    What another region publishes about resources of *scope* is asked there, in requests of its own.
+    """
     for window in sorted(windows):
         room = max(1, min(MEMBERS, DATAPOINTS // max(1, window.points)))
-        chosen: list[Query] = []
-        members = 0
-        for query in windows[window]:
-            if chosen and members + len(query.rows) > room:
-                yield Batch(scope, window, tuple(chosen))
-                chosen, members = [], 0
-            chosen.append(query)
-            members += len(query.rows)
-        if chosen:
-            yield Batch(scope, window, tuple(chosen))
+        for region, queries in _by_region(scope, windows[window]).items():
+            where = scope if region == scope.region else replace(scope, region=region)
+            chosen: list[Query] = []
+            members = 0
+            for query in queries:
+                if chosen and members + len(query.rows) > room:
+                    yield Batch(where, window, tuple(chosen))
+                    chosen, members = [], 0
+                chosen.append(query)
+                members += len(query.rows)
+            if chosen:
+                yield Batch(where, window, tuple(chosen))
+
+
+def _by_region(scope: Scope, queries: Sequence[Query]) -> dict[str, list[Query]]:
+    found: dict[str, list[Query]] = {}
+    for query in queries:
+        found.setdefault(query.resource.published_in or scope.region, []).append(query)
+    return found
 
 
 def body(batch: Batch) -> bytes:

@@ -16,21 +16,26 @@ SILENT_PASSES = 3
 LONGEST_SILENCE = 6 * 3600
 """Seconds; a query that never answered is asked at least this often, for AWS may begin to publish."""
 
+LONGEST_ESSENTIAL_SILENCE = 900
+"""The same where something essential is asked: what begins to be said there may be what wakes somebody."""
+
 
 class Cursors:
     """
     The standing of *count* queries; unix seconds throughout, 0 for never.
 
     ``asked``: end of the last window that was answered, with or without datapoints. ``heard``: the cursor.
-    ``spoke``: whether any datapoint ever came. ``silent``: empty answers in a row that count as silence.
+    ``spoke``: whether any datapoint ever came. ``silent``: empty answers in a row that count as silence. ``tried``:
+    when it was last answered.
     """
 
-    __slots__ = ("asked", "heard", "silent", "spoke")
+    __slots__ = ("asked", "heard", "silent", "spoke", "tried")
 
     def __init__(self, count: int) -> None:
         zeroes = bytes(8 * count)
         self.asked = array("q", zeroes)
         self.heard = array("q", zeroes)
+        self.tried = array("q", zeroes)
         self.spoke = bytearray(count)
         self.silent = array("H", bytes(2 * count))
 
@@ -41,17 +46,21 @@ class Cursors:
         """Take over the standing of entry *old* of *other*; a *changed* resource is given another chance to speak."""
         self.asked[slot] = other.asked[old]
         self.heard[slot] = other.heard[old]
+        self.tried[slot] = other.tried[old]
         self.spoke[slot] = other.spoke[old]
         self.silent[slot] = 0 if changed else other.silent[old]
 
-    def answered(self, slot: int, start: int, end: int, newest: int) -> None:
+    def answered(self, slot: int, start: int, end: int, newest: int, now: float) -> None:
         """
         Note a complete answer for [*start*, *end*).
 
         Args:
             newest: the end of the newest period that came, 0 where none did.
+
+            now: when it was given, unix seconds.
         """
         self.asked[slot] = end
+        self.tried[slot] = int(now)
         if newest:
             self.heard[slot] = max(newest, self.heard[slot])
             self.spoke[slot] = 1
@@ -75,9 +84,9 @@ class Cursors:
                 grew = grew or self.silent[slot] > SILENT_PASSES
         return grew
 
-    def interval(self, slot: int, every: int) -> int:
-        """Seconds between two questions: *every*, doubled with each silent pass after the third up to six hours."""
+    def interval(self, slot: int, every: int, longest: int = LONGEST_SILENCE) -> int:
+        """Seconds between two questions: *every*, doubled with each silent pass after the third up to *longest*."""
         over = self.silent[slot] - SILENT_PASSES
         if over <= 0:
             return every
-        return max(every, min(every << min(over, 20), LONGEST_SILENCE))
+        return max(every, min(every << min(over, 20), longest))

@@ -11,11 +11,15 @@ from collections.abc import Collection, Mapping
 
 from exporter.aws import prices
 from exporter.clock import floor_to
+from exporter.cloudwatch.cursors import LONGEST_ESSENTIAL_SILENCE, LONGEST_SILENCE
 from exporter.cloudwatch.grid import Grid
 from exporter.model import MetricRow, Plan, Query, Tier, Window
 
 FIRST_PERIODS = 5
 """Periods a first window looks back at least: CloudWatch may be some minutes late (aws-facts 7)."""
+
+LONGEST_FIRST = 72 * 3600
+"""Seconds a first window looks back at most; what is published once a day is found in it (aws-facts 7)."""
 
 LOOKBACK = 3600
 """Seconds a window looks back at most, by default: older values are outlived anyway where they are scraped."""
@@ -47,14 +51,15 @@ def window_of(row: MetricRow, every: int, cursor: int, now: float, lookback: int
 
         cursor: the end of the newest period received, unix seconds; 0 where none ever was.
 
-        lookback: seconds the window may look back at most; never less than the interval or three periods.
+        lookback: seconds the window may look back at most; never less than the first window's.
 
     Returns:
         From the cursor to the newest finished period; None where nothing has finished since.
     """
     end = ready_until(row, now)
-    first = end - floor_to(max(every, FIRST_PERIODS * row.period), row.period)
-    oldest = end - floor_to(max(lookback, every, FIRST_PERIODS * row.period), row.period)
+    reach = max(every, min(FIRST_PERIODS * row.period, LONGEST_FIRST))
+    first = end - floor_to(reach, row.period)
+    oldest = end - floor_to(max(lookback, reach), row.period)
     start = max(cursor, oldest) if cursor else first
     return Window(start, end, row.period) if start < end else None
 
@@ -89,26 +94,47 @@ def plan(
     count = 0
     cursors = grid.cursors
     for query in grid.queries:
-        slot, row = query.slot, query.rows[0]
-        every = cursors.interval(slot, query.every)
-        if ready_until(row, now) - cursors.asked[slot] < every:
+        row = query.rows[0]
+        if not _due(grid, query, now):
             continue
         if deferred and tier_of(query) in deferred:
             key = (tier_of(query), "budget")
             left_out[key] = left_out.get(key, 0) + 1
             continue
-        window = window_of(row, query.every, cursors.heard[slot], now, lookback)
+        window = window_of(row, query.every, cursors.heard[query.slot], now, lookback)
         if window is not None:
             windows.setdefault(window, []).append(query)
             count += billable(query)
     return Plan(windows, left_out, count, prices.dollars(count))
 
 
+def interval_of(grid: Grid, query: Query) -> int:
+    """Seconds between two questions of *query* as things stand: longer where it never was answered."""
+    longest = LONGEST_ESSENTIAL_SILENCE if tier_of(query) is Tier.ESSENTIAL else LONGEST_SILENCE
+    return grid.cursors.interval(query.slot, query.every, longest)
+
+
+def _due(grid: Grid, query: Query, now: float) -> bool:
+    """Its turn has come; or what it waited for at its last turn was not there, and it is time to look again."""
+    row, slot, cursors = query.rows[0], query.slot, grid.cursors
+    ready = ready_until(row, now)
+    if ready - cursors.asked[slot] >= interval_of(grid, query):
+        return True
+    return bool(row.retry) and cursors.heard[slot] < ready and now - cursors.tried[slot] >= row.retry
+
+
 def projected(grid: Grid) -> dict[Tier, float]:
-    """Dollars a month that asking all of *grid* at its intervals costs, by tier, silence taken into account."""
+    """
+    Dollars a month that asking all of *grid* at its intervals costs, by tier, silence taken into account.
+
+    What is looked for again until it is there is reckoned to be found half-way through its period.
+    """
     cost: dict[Tier, float] = {}
     for query in grid.queries:
-        every = grid.cursors.interval(query.slot, query.every)
+        every = interval_of(grid, query)
+        retry = query.rows[0].retry
+        if retry:
+            every = min(every, 2 * retry)
         tier = tier_of(query)
         cost[tier] = cost.get(tier, 0.0) + prices.dollars_per_month(billable(query), every)
     return cost

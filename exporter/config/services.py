@@ -139,11 +139,22 @@ def _bucket_pattern(value: Any) -> str:
 BucketPattern = Annotated[str, Leaf(_bucket_pattern, {"type": "string", "format": "regex"})]
 
 
+COMPONENTS: Mapping[str, str] = {
+    r"(.+[.-])?mimir-alertmanager([.-].+)?": "mimir-alertmanager",
+    r"(.+[.-])?mimir-ruler([.-].+)?": "mimir-ruler",
+    r"(.+[.-])?mimir([.-].+)?": "mimir-blocks",
+    r"(.+[.-])?loki-ruler([.-].+)?": "loki-ruler",
+    r"(.+[.-])?loki([.-].+)?": "loki-chunks",
+    r"(.+[.-])?tempo([.-].+)?": "tempo",
+}
+"""What the buckets of an observability stack are usually called, to the component whose they are."""
+
+
 class S3(Service):
     """S3 buckets, and which of them are components of the observability stack."""
 
     components: Map[BucketPattern, AnyText] = Field(
-        default_factory=dict,
+        default_factory=lambda: dict(COMPONENTS),
         description="Regex that wholly matches a bucket's name, to the component it is; the first match wins. "
         "${name} in lower case is the pattern's group of that name; ${NAME} is an environment variable, as everywhere.",
     )
@@ -289,4 +300,7 @@ class Services(Node):
     efs: Service = Field(default_factory=Service, description="EFS file systems, mount targets and access points.")
     s3: S3 = Field(default_factory=S3, description="S3 buckets: sizes, requests, settings; never the objects inside.")
     elasticache: Service = Field(default_factory=Service, description="ElastiCache for Valkey and Redis OSS.")
+    protection: Service = Field(
+        default_factory=Service, description="The KMS keys of what is read, and the backups AWS Backup makes of it."
+    )
     jobs: Many[Job] = Field(default=(), description="Other CloudWatch namespaces.")

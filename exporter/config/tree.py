@@ -76,6 +76,21 @@ class Scope(Node):
         yield from repeats(section, "regions")
 
 
+class Identity(Node):
+    """Who the exporter must be at AWS. Roles of scopes are assumed from there."""
+
+    provider: Annotated[
+        Literal["auto", "pod-identity", "irsa", "static", "profile"],
+        choice("auto", "pod-identity", "irsa", "static", "profile"),
+    ] = Field(
+        default="auto",
+        description="Which provider of credentials must answer; auto: the first that does. Others are refused.",
+    )
+    role: RoleArn | None = Field(
+        default=None, description="ARN of the role the credentials must be of; with any other nothing is read."
+    )
+
+
 class Pins(Node):
     """Resources whose rows are asked every 60 s, whatever their tier."""
 
@@ -183,6 +198,7 @@ class Config(Node):
     scopes: Many[Scope] = Field(
         default=(), description="Accounts and regions to read; empty means the credentials' own."
     )
+    identity: Identity = Field(default_factory=Identity, description="Who the exporter must be at AWS.")
     services: Services = Field(default_factory=Services, description="What is read.")
     tags: Many[TagKey] = Field(
         default=(), description="AWS tag keys that become labels tag_… on info families; 30 at most."

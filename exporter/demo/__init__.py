@@ -1,25 +1,16 @@
 """
-An independent simulated AWS (EBS, EFS, ElastiCache, CloudWatch, STS) on loopback: the demo, and the tests' witness.
+An independent simulated AWS (EBS, EFS, KMS, Backup, CloudWatch, STS) on loopback: the demo, and the tests' witness.
 
 It imports nothing of the exporter, so that what the two agree on is AWS's, not a shared mistake. Start with
 `server.DemoServer`; `world.World` says what exists, `scenarios.SCENARIOS` what can go wrong there, `faults.KINDS` what
 can go wrong on the wire.
 """
 
-from exporter.demo.agent import PodIdentityAgent, run_agent_in_thread
 from exporter.demo.clock import WorldClock
 from exporter.demo.faults import KINDS
+from exporter.demo.regions import mission_worlds
 from exporter.demo.scenarios import SCENARIOS
 from exporter.demo.server import DemoServer, run_in_thread
 from exporter.demo.world import World
 
-__all__ = [
-    "KINDS",
-    "SCENARIOS",
-    "DemoServer",
-    "PodIdentityAgent",
-    "World",
-    "WorldClock",
-    "run_agent_in_thread",
-    "run_in_thread",
-]
+__all__ = ["KINDS", "SCENARIOS", "DemoServer", "World", "WorldClock", "mission_worlds", "run_in_thread"]

@@ -1,66 +1,63 @@
 """
-A fake EKS Pod Identity agent on loopback: credentials of a role for whoever shows the token of its file.
+The EKS Pod Identity agent of a node, on loopback: it gives a pod's credentials for the token in the pod's file.
 
-Written from what pods see (chart.md 3.1, 3.3) and from the errors of EKS Auth (its API Reference).
-Its credentials are known to a `DemoServer`, so what is signed with them is answered there.
+Written from the contract of the containers' credentials endpoint (AWS SDKs and Tools Reference Guide, "Container
+credential provider"; chart.md 3.1). What it gives is known to a `DemoServer`, so signatures made with it verify, and
+end when the session ends. Its troubles are switches; AWS's own are the server's fault rules.
 """
 
 from __future__ import annotations
 
 import asyncio
-import secrets
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-import orjson
 from aiohttp import web
 
 from exporter.demo.server import DemoServer
-from exporter.demo.sessions import make_key
 from exporter.demo.sigv4 import Key
-from exporter.demo.wire import iso
+from exporter.demo.sts import granted
+from exporter.demo.tables import ACCOUNT
 
 PATH = "/v1/credentials"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/storage-exporter"
+USUAL_LIFE = 6 * 3600.0
+"""Seconds."""
+
 TROUBLES: dict[str, str] = {
-    "hang": "no answer, or none until the client leaves",
-    "unavailable": "HTTP 503, as when EKS Auth cannot be reached",
-    "malformed": "HTTP 200 with half a JSON document",
-    "missing-member": "HTTP 200 without SecretAccessKey",
-    "denied": "HTTP 400, the text of `denial`",
+    "": "none",
+    "hang": "no answer until the client leaves",
+    "503": "HTTP 503: the agent cannot reach the EKS Auth API",
+    "400": "HTTP 400: EKS Auth does not give the role to this pod",
+    "malformed": "HTTP 200 with half of a JSON document",
+    "missing": "HTTP 200 without the member `lacking`",
 }
-"""What can be wrong with the agent, by name."""
-
-DENIAL = "(AccessDeniedException): Unauthorized Exception! EKS does not have permissions to assume the associated role."
+"""What may be the matter with it."""
 
 
-class PodIdentityAgent:
+class Agent:
     """
-    The agent of one pod; use it as an async context manager.
+    One agent; use it as an async context manager.
 
     Args:
-        server: that shall know the credentials.
+        server: the AWS its credentials are good for.
 
-        token_file: where the pod's token is; a first token is written there.
+        token_file: the pod's; written when it starts, and by `rotate`.
 
-        role: ARN of the role; the first of the server's world when None.
+        role: whose credentials it gives.
 
-        session: name of the sessions.
+        life: seconds of each session.
 
-        life: seconds the credentials live (EKS: six hours).
+        wall: unix seconds, for the expiry it names and the server's end of the session.
 
-        wall: real unix seconds.
-
-    Attributes:
-        trouble: of `TROUBLES`, or ``""`` for none; may be changed at any time, also from another thread.
-
-        denial: the body of the trouble ``denied``.
-
-        calls: statuses of the answers, oldest first; 0 for one that was never given.
+    ``role``, ``life``, ``trouble`` (of `TROUBLES`) and ``lacking`` may be set at any time. ``accepts_old`` says whether
+    a token is good after it was rotated away. ``calls`` counts requests as they come; ``answers`` are the statuses of
+    those that were answered, ``tokens`` what each request had for a token, ``granted`` the sessions.
     """
 
     def __init__(
@@ -68,34 +65,44 @@ class PodIdentityAgent:
         server: DemoServer,
         token_file: Path,
         *,
-        role: str | None = None,
-        session: str = "eks-production-storage-exporter-0a1b2c3d",
-        life: float = 21_600.0,
+        role: str = ROLE,
+        life: float = USUAL_LIFE,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        self.trouble = ""
-        self.denial = DENIAL
+        self.role = role
         self.life = life
-        self.calls: list[int] = []
-        self.url = ""
-        self.role = role or next(iter(server.world.roles))
+        self.trouble = ""
+        self.lacking = "Token"
+        self.accepts_old = False
+        self.calls = 0
+        self.answers: list[int] = []
+        self.tokens: list[str] = []
+        self.granted: list[Key] = []
         self.token_file = token_file
-        self._server, self._session, self._wall = server, session, wall
-        self._known: dict[str, Key] = {}
+        self.url = ""
+        self._server = server
+        self._wall = wall
+        self._known: set[str] = set()
+        self._port = 0
         self._runner: web.AppRunner | None = None
         self._stopping = asyncio.Event()
-        self.rotate()
+        self.rotate("eks-pod-identity-token-0")
 
-    def rotate(self, token: str | None = None) -> str:
-        """Write another token into the file (one of chance when None); the one before is refused from now on."""
-        made = token if token is not None else f"pod-token-{secrets.token_hex(12)}"
-        self.token_file.write_text(made, encoding="utf-8")
-        return made
+    def rotate(self, token: str) -> None:
+        """Put another token into the file, as the kubelet does."""
+        self._known.add(token)
+        self.token_file.write_text(token)
+
+    def end_sessions(self) -> None:
+        """End all sessions it has given, before their time."""
+        self.granted = [replace(key, expires=0.0) for key in self.granted]
+        for key in self.granted:
+            self._server.add_key(key)
 
     def environment(self) -> dict[str, str]:
-        """The variables EKS puts into a pod that has an association."""
+        """The variables EKS puts into a pod."""
         return {
-            "AWS_CONTAINER_CREDENTIALS_FULL_URI": self.url + PATH,
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI": self.url,
             "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": str(self.token_file),
         }
 
@@ -109,81 +116,58 @@ class PodIdentityAgent:
         await self.stop()
 
     async def start(self) -> None:
-        """Listen on a free port of loopback; `url` says where."""
+        """Listen, on the port of before where it has listened before; `url` says where."""
         self._stopping = asyncio.Event()
         app = web.Application()
         app.router.add_get(PATH, self._answer)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5, handler_cancellation=True)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        host, port = self._runner.addresses[0][:2]
-        self.url = f"http://{host}:{port}"
+        await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
+        self._port = self._runner.addresses[0][1]
+        self.url = f"http://127.0.0.1:{self._port}{PATH}"
 
     async def stop(self) -> None:
-        """Stop listening; calls that hang are let go."""
+        """Stop listening; requests that hang are let go."""
         self._stopping.set()
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
 
+    # --- one request -----------------------------------------------------------------------------------------------
+
     async def _answer(self, request: web.Request) -> web.Response:
+        self.calls += 1
+        token = request.headers.get("Authorization", "")
+        self.tokens.append(token)
         if self.trouble == "hang":
-            self.calls.append(0)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), 600)
-            return web.Response(status=503)
-        status, body, kind = self._decide(request.headers.get("Authorization", ""))
-        self.calls.append(status)
-        return web.Response(status=status, body=body, content_type=kind)
+            await self._stopping.wait()
+        answer = self._reply(token)
+        self.answers.append(answer.status)
+        return answer
 
-    def _decide(self, token: str) -> tuple[int, bytes, str]:
-        """Status, body and content type for a call that shows *token*."""
-        plain = "text/plain"
-        if self.trouble == "unavailable":
-            return 503, b"(ServiceUnavailableException): The service is unavailable.", plain
-        if self.trouble == "denied":
-            return 400, self.denial.encode(), plain
-        if not token:
-            return 400, b"Service account token cannot be empty", plain
-        if token != self.token_file.read_text(encoding="utf-8"):
-            return 400, b"(InvalidTokenException): The token provided is not valid.", plain
-        body = self._credentials()
-        if self.trouble == "malformed":
-            return 200, body[: len(body) // 2], "application/json"
-        return 200, body, "application/json"
-
-    def _credentials(self) -> bytes:
-        key = make_key(self.role, self._session, self._known, self._wall, self.life, tagged=True)
+    def _reply(self, token: str) -> web.Response:
+        if self.trouble in {"hang", "503"}:
+            return web.Response(status=503, text="(ServiceUnavailableException): the service is unavailable")
+        good = self._known if self.accepts_old else {self.token_file.read_text()}
+        if token not in good:
+            return web.Response(
+                status=400, text="(InvalidTokenException): The token included in the request is invalid"
+            )
+        if self.trouble == "400":
+            message = "EKS does not have permissions to assume the associated role"
+            return web.Response(status=400, text=f"(AccessDeniedException): {message}")
+        key = granted(self.role, "eks-production-pod", self.life, len(self.granted), self._wall(), tagged=True)
         self._server.add_key(key)
-        body = {
+        self.granted.append(key)
+        answer = {
             "AccessKeyId": key.access_key_id,
             "SecretAccessKey": key.secret_access_key,
             "Token": key.session_token,
             "AccountId": key.account_id,
-            "Expiration": iso(key.expires or 0.0),
+            "Expiration": datetime.fromtimestamp(key.expires or 0.0, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         }
-        if self.trouble == "missing-member":
-            del body["SecretAccessKey"]
-        return orjson.dumps(body)
-
-
-@contextmanager
-def run_agent_in_thread(server: DemoServer, token_file: Path, **options: Any) -> Iterator[PodIdentityAgent]:
-    """
-    A running agent on a loop and thread of its own, for synchronous tests and for clients in other processes.
-
-    Args:
-        server: as for `PodIdentityAgent`, as are `token_file` and the further *options*.
-    """
-    agent = PodIdentityAgent(server, token_file, **options)
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="pod-identity-agent", daemon=True)
-    thread.start()
-    try:
-        asyncio.run_coroutine_threadsafe(agent.start(), loop).result(30)
-        yield agent
-    finally:
-        asyncio.run_coroutine_threadsafe(agent.stop(), loop).result(30)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(30)
-        loop.close()
+        if self.trouble == "missing":
+            del answer[self.lacking]
+        if self.trouble == "malformed":
+            return web.Response(text='{"AccessKeyId": "', content_type="application/json")
+        return web.json_response(answer)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from exporter.demo.cache_curves import CacheCurves, NodeMinute, ecpus, spread
-from exporter.demo.cache_tables import BOTH, FAMILIES, PAIR, TIERED, Row
+from exporter.demo.cache_tables import BOTH, FAMILIES, PAIR, PAIR_FAMILIES, TIERED, Row
 from exporter.demo.caches import Cache, CacheNode, ServerlessCache
 from exporter.demo.curves import MINUTE, Curves, Effects
 from exporter.demo.estate import Estate
@@ -26,7 +26,10 @@ GROUP = (
 )
 """Under ``{ReplicationGroupId}`` and ``{ReplicationGroupId, NodeGroupId}``, engine CPU with `Role` as well."""
 
-_SERVERLESS_FAMILIES = ("EvalBased", "HashBased", "KeyBased", "ListBased", "SetBased", "SortedSetBased", "StringBased")
+_NOT_SERVERLESS = frozenset({"ClusterBased", "SearchBased", "SearchBasedGet", "SearchBasedSet"})
+_SERVERLESS_FAMILIES = {
+    name: count for name, count in {**FAMILIES, **PAIR_FAMILIES}.items() if name not in _NOT_SERVERLESS
+}
 _CREDITS_MOST = 288.0
 ServerlessValue = Callable[[NodeMinute, ServerlessCache], float | None]
 
@@ -37,7 +40,7 @@ def _units(minute: NodeMinute, cache: ServerlessCache) -> float:
 
 
 def _family(name: str) -> dict[str, ServerlessValue]:
-    count = FAMILIES[name]
+    count = _SERVERLESS_FAMILIES[name]
     return {
         f"{name}Cmds": lambda m, _: count(m),
         f"{name}CmdsECPUs": lambda m, c: count(m) * max(1.0, c.load.item / 1024),
@@ -90,8 +93,10 @@ class CachePublisher:
 
     # --- which there are -------------------------------------------------------------------------------------------
 
-    def source(self, metric: str, dimensions: Dimensions) -> Source | None:
+    def source(self, namespace: str, metric: str, dimensions: Dimensions) -> Source | None:
         """The metric under exactly these dimensions, or None when AWS has no such metric."""
+        if namespace != NAMESPACE:
+            return None
         given = dict(dimensions)
         names = frozenset(given)
         if names == {"clusterId"}:

@@ -32,12 +32,16 @@ EFS_LEVEL = 1.2 * TIB
 
 @dataclass(frozen=True, slots=True)
 class Effects:
-    """What a scenario does to the curves: per volume, file system, cache or cache cluster, when it begins and ends."""
+    """
+    What a scenario does to the curves: per volume id, file system id or bucket, the instants between which it holds.
+    """
 
     throttled: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     stalled: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     degraded: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     drained: Mapping[str, float] = field(default_factory=dict)
+    failing: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    swollen: Mapping[str, float] = field(default_factory=dict)
     late_from: float = math.inf
     filling: Mapping[str, float] = field(default_factory=dict)
     saturated: Mapping[str, tuple[float, float]] = field(default_factory=dict)

@@ -12,7 +12,7 @@ from typing import Any
 
 from exporter.demo.ec2_instances import instance_types, instances, regions, zones
 from exporter.demo.ec2_lists import Given, Values, by_id, filtered, page, tag_set
-from exporter.demo.nouns import Snapshot, Volume
+from exporter.demo.nouns import Snapshot, Volume, uuid_of
 from exporter.demo.wire import EC2, REQUEST_ID, XML_HEAD, Reply, Request, Tweaks, iso, namespace, numbered, refusal, xml
 from exporter.demo.world import World
 
@@ -84,7 +84,9 @@ def _volume(world: World, volume: Volume) -> dict[str, Any]:
         "volumeType": volume.type,
         "iops": volume.iops or None,
         "encrypted": volume.encrypted,
-        "kmsKeyId": f"arn:aws:kms:{world.region}:{world.account_id}:key/ebs" if volume.encrypted else None,
+        "kmsKeyId": f"arn:aws:kms:{world.region}:{world.account_id}:key/{uuid_of(world.seed, 'ebs-key')}"
+        if volume.encrypted
+        else None,
         "multiAttachEnabled": volume.multi_attach,
         "throughput": volume.throughput or None,
     }

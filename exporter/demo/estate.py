@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from exporter.demo import cache_rows
+from exporter.demo import bucket_rows, cache_rows
+from exporter.demo.buckets import Bucket
 from exporter.demo.caches import Cache, ServerlessCache
+from exporter.demo.keys import BackupPlan, Key, keys_of
 from exporter.demo.nouns import (
     GENESIS,
     GIB,
+    NEVER,
     AccessPoint,
     Attachment,
     Claim,
@@ -57,8 +60,11 @@ class Estate:
     foreign_snapshots: list[Snapshot] = field(default_factory=list)
     fast_restores: list[FastRestore] = field(default_factory=list)
     repeated: tuple[str, ...] = ()
+    keys: dict[str, Key] = field(default_factory=dict)
+    backups: dict[str, BackupPlan] = field(default_factory=dict)
     caches: dict[str, Cache] = field(default_factory=dict)
     serverless_caches: dict[str, ServerlessCache] = field(default_factory=dict)
+    buckets: dict[str, Bucket] = field(default_factory=dict)
 
     def copy(self) -> Estate:
         """The same things in tables of their own, so that a scenario may change them."""
@@ -69,8 +75,11 @@ class Estate:
             list(self.foreign_snapshots),
             list(self.fast_restores),
             self.repeated,
+            dict(self.keys),
+            dict(self.backups),
             dict(self.caches),
             dict(self.serverless_caches),
+            dict(self.buckets),
         )
 
 
@@ -117,10 +126,42 @@ def mission(seed: int) -> Estate:
         )
         for number in range(1, 4)
     ]
+    estate.keys = keys_of(seed)
+    estate.backups = {plan.resource: plan for plan in _backups(estate)}
     estate.caches, estate.serverless_caches = cache_rows.mission(seed)
     image = identifier("snap", seed, "golden-image")
+    estate.buckets = {item.name: item for item in bucket_rows.of_region(seed)}
     estate.fast_restores = [FastRestore(image, *zone("a"), "enabled", GENESIS + DAY, 10)]
     return estate
+
+
+def _backups(estate: Estate) -> list[BackupPlan]:
+    """What AWS Backup protects: databases, the shared files, two buckets; some of it without luck of late."""
+    volumes = {item.name: item.volume_id for item in estate.volumes.values()}
+    systems = {item.name: item.file_system_id for item in estate.file_systems.values()}
+    recent = GENESIS + 120 * DAY
+
+    def volume(name: str, hour: int, ends: str = "FAILED", failing: float = NEVER) -> BackupPlan:
+        arn = f"arn:aws:ec2:{REGION}:{ACCOUNT}:volume/{volumes[name]}"
+        return BackupPlan("EBS", arn, hour * 3600, ends, failing)
+
+    def system(name: str, hour: int) -> BackupPlan:
+        return BackupPlan(
+            "EFS", f"arn:aws:elasticfilesystem:{REGION}:{ACCOUNT}:file-system/{systems[name]}", hour * 3600
+        )
+
+    return [
+        volume("data-postgres-0", 18),
+        volume("data-postgres-1", 18),
+        volume("data-mysql-0", 19),
+        volume("data-mongodb-0", 19, failing=recent),
+        volume("data-neo4j-0", 20, "EXPIRED", recent),
+        volume("data-cassandra-0", 20, "ABORTED", recent),
+        system("eks_production", 17),
+        BackupPlan("S3", "arn:aws:s3:::officeless-mimir-production", 21 * 3600, "PARTIAL", recent),
+        BackupPlan("S3", "arn:aws:s3:::officeless-uploads-production", 21 * 3600),
+        BackupPlan("RDS", f"arn:aws:rds:{REGION}:{ACCOUNT}:db:billing", 22 * 3600),
+    ]
 
 
 def attachment(node: Instance, number: int, since: float, *, root: bool = False) -> Attachment:

@@ -66,9 +66,9 @@ class Fault:
     """
     One rule.
 
-    `service` (``ec2``, ``efs``, ``cloudwatch``, ``sts``, or the signing name) and `operation` choose calls, None all.
-    The first `after` matching calls are spared, then `count` are hit (None: all that follow); `matched` and `hit`
-    count both.
+    `service` (``ec2``, ``efs``, ``cloudwatch``, ``sts``, ``s3``, or the signing name) and `operation` choose calls,
+    None all. The first `after` matching calls are spared, then `count` are hit (None: all that follow); `matched`
+    and `hit` count both.
     """
 
     number: int

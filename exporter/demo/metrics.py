@@ -9,8 +9,9 @@ When a datapoint can be seen is decided in `world`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from exporter.demo.curves import MINUTE, Curves, FileMinute, VolumeMinute
 from exporter.demo.estate import Estate
@@ -21,13 +22,17 @@ Dimensions = frozenset[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Datum:
-    """One raw datapoint as AWS keeps it; `low` and `high` are None where Minimum and Maximum do not exist."""
+    """
+    One raw datapoint as AWS keeps it; `low` and `high` are None where Minimum and Maximum do not exist.
+
+    `sample` is observations in order, each for an equal part of `count`; empty where percentiles do not exist.
+    """
 
     total: float
     count: float = 1.0
     low: float | None = None
     high: float | None = None
-    samples: tuple[float, ...] = ()  # ascending, where percentiles exist
+    sample: tuple[float, ...] = ()
 
     @staticmethod
     def of(value: float) -> Datum:
@@ -42,10 +47,15 @@ class Datum:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One metric: its own period (seconds), and the datapoint that starts at a multiple of it, None if unpublished."""
+    """
+    One metric: its own period (seconds), and the datapoint that starts at a multiple of it, None if unpublished.
+
+    `lateness` is seconds from the end of a period until its datapoint can be seen; None: the usual.
+    """
 
     period: int
     at: Callable[[int], Datum | None]
+    lateness: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +158,16 @@ def _bytes(total: int, operations: int) -> Datum | None:
     return Datum(float(total), float(operations), total / operations, total / operations) if operations else None
 
 
+class Published(Protocol):
+    """What is published of one namespace, beside those `Publisher` knows itself."""
+
+    def source(self, namespace: str, metric: str, dimensions: Dimensions) -> Source | None:
+        """The metric under exactly these dimensions, or None when AWS has no such metric."""
+
+    def catalog(self) -> Iterator[tuple[str, str, Dimensions]]:
+        """Every (namespace, metric, dimensions) there ever was."""
+
+
 class Publisher:
     """
     What is published of one estate.
@@ -156,11 +176,14 @@ class Publisher:
         estate: the resources with their lives.
 
         curves: what they do.
+
+        others: further namespaces.
     """
 
-    def __init__(self, estate: Estate, curves: Curves) -> None:
+    def __init__(self, estate: Estate, curves: Curves, others: Sequence[Published] = ()) -> None:
         self.estate = estate
         self.curves = curves
+        self.others = others
 
     def source(self, namespace: str, metric: str, dimensions: Dimensions) -> Source | None:
         """The metric under exactly these dimensions, or None when AWS has no such metric."""
@@ -180,7 +203,8 @@ class Publisher:
         if namespace == "AWS/EFS":
             system = self.estate.file_systems.get(given.get("FileSystemId", ""))
             return self._file_system(system, metric, given) if system else None
-        return None
+        found = (other.source(namespace, metric, dimensions) for other in self.others)
+        return next((item for item in found if item is not None), None)
 
     def catalog(self) -> Iterator[tuple[str, str, Dimensions]]:
         """Every (namespace, metric, dimensions) there ever was, to be asked by `source`."""
@@ -203,6 +227,8 @@ class Publisher:
             if system.replication:
                 other = ("DestinationFileSystemId", system.replication.destination_id)
                 yield from _named("AWS/EFS", ("TimeSinceLastSync",), own, other)
+        for further in self.others:
+            yield from further.catalog()
 
     # --- EBS -------------------------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ Each is a function of (start, estate): what is seen at an instant depends on tha
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from exporter.demo import cache_scenarios
@@ -16,6 +16,7 @@ from exporter.demo.estate import Estate, attachment
 from exporter.demo.nouns import NEVER, FileSystem, Instance, Load, Volume
 
 STALL_SECONDS = 480
+_FAILING, _SWOLLEN, _OPENED = (f"officeless-{name}-production" for name in ("mimir", "loki-chunks", "uploads"))
 
 SCENARIOS: dict[str, str] = {
     "quiet": "an ordinary day: office-hours rhythm, nothing broken",
@@ -26,15 +27,23 @@ SCENARIOS: dict[str, str] = {
     "stuck-attachment": "the volume of data-mongodb-0 leaves node-a1 and stays `attaching` on node-a2",
     "node-loss": "node-a1 goes; its volumes detach and come up on node-a2 six minutes later",
     "late-cloudwatch": "CloudWatch publishes 30 minutes late",
+    "kms-disabled": "the key of the file systems is disabled; an hour later its deletion in seven days is scheduled",
+    "backup-failed": "every backup of AWS Backup fails from now on",
+    "s3-errors": "S3 fails three of ten requests to officeless-mimir-production, and is slow",
+    "s3-growth": "officeless-loki-chunks-production becomes ten times as large within a day",
+    "bucket-public": "somebody opens officeless-uploads-production to everybody",
     "volume-lifecycle": "a volume appears after 1 minute, attaches, detaches after 30 and is deleted after 45",
     **cache_scenarios.SCENARIOS,
 }
 """Name and one line for people, by name."""
 
+Identify = Callable[[str], str]
+"""A volume's name to its id."""
+
 LATE_SECONDS = 1800.0
 
 
-def apply(name: str, start: float, estate: Estate, identify: Callable[[str], str]) -> tuple[Estate, Effects]:
+def apply(name: str, start: float, estate: Estate, identify: Identify) -> tuple[Estate, Effects]:
     """
     The estate and the effects on the curves once a scenario runs.
 
@@ -54,27 +63,10 @@ def apply(name: str, start: float, estate: Estate, identify: Callable[[str], str
         msg = f"no scenario {name!r}; there are: {', '.join(SCENARIOS)}"
         raise ValueError(msg)
     changed = estate.copy()
-    postgres = _volume(changed, "data-postgres-0")
-    effects = Effects()
-    if name == "efs-credits":
-        effects = Effects(drained={item.file_system_id: start for item in _bursting(changed)})
-    elif name == "ebs-throttle" and postgres:
-        effects = Effects(throttled={postgres.volume_id: (start, math.inf)})
-    elif name == "ebs-stall" and postgres:
-        effects = Effects(stalled={postgres.volume_id: (start, start + STALL_SECONDS)})
-    elif name == "ebs-degraded" and postgres:
-        effects = Effects(degraded={postgres.volume_id: (start, start + 3600)})
-    elif name == "late-cloudwatch":
-        effects = Effects(late_from=start)
-    elif name == "stuck-attachment":
-        _stick(changed, start)
-    elif name == "node-loss":
-        _lose_node(changed, start)
-    elif name == "volume-lifecycle":
-        _live_and_die(changed, start, identify)
-    elif name in cache_scenarios.SCENARIOS:
-        effects = cache_scenarios.apply(name, start, changed)
-    return changed, effects
+    if name in cache_scenarios.SCENARIOS:
+        return changed, cache_scenarios.apply(name, start, changed)
+    act = _ACTS.get(name)
+    return changed, (act(changed, start, identify) if act else None) or Effects()
 
 
 def _bursting(estate: Estate) -> list[FileSystem]:
@@ -100,7 +92,7 @@ def leave(volume: Volume, at: float, takes: float, instance_id: str | None = Non
     return replace(volume, attachments=ended)
 
 
-def _stick(estate: Estate, start: float) -> None:
+def _stick(estate: Estate, start: float, _: Identify) -> None:
     volume, target = _volume(estate, "data-mongodb-0"), _node(estate, "node-a2")
     if volume and target:
         left = leave(volume, start, 30)
@@ -108,7 +100,7 @@ def _stick(estate: Estate, start: float) -> None:
         estate.volumes[volume.volume_id] = replace(left, attachments=(*left.attachments, stuck))
 
 
-def _lose_node(estate: Estate, start: float) -> None:
+def _lose_node(estate: Estate, start: float, _: Identify) -> None:
     lost, target = _node(estate, "node-a1"), _node(estate, "node-a2")
     if not lost or not target:
         return
@@ -125,7 +117,7 @@ def _lose_node(estate: Estate, start: float) -> None:
         estate.volumes[volume.volume_id] = left
 
 
-def _live_and_die(estate: Estate, start: float, identify: Callable[[str], str]) -> None:
+def _live_and_die(estate: Estate, start: float, identify: Identify) -> None:
     node = _node(estate, "node-b1")
     if not node:
         return
@@ -147,3 +139,67 @@ def _live_and_die(estate: Estate, start: float, identify: Callable[[str], str]) 
         deleted=start + 2700,
     )
     estate.volumes[volume.volume_id] = leave(volume, start + 1800, 20)
+
+
+def _throttle(estate: Estate, start: float, _: Identify) -> Effects | None:
+    postgres = _volume(estate, "data-postgres-0")
+    return Effects(throttled={postgres.volume_id: (start, math.inf)}) if postgres else None
+
+
+def _stall(estate: Estate, start: float, _: Identify) -> Effects | None:
+    postgres = _volume(estate, "data-postgres-0")
+    return Effects(stalled={postgres.volume_id: (start, start + STALL_SECONDS)}) if postgres else None
+
+
+def _degrade(estate: Estate, start: float, _: Identify) -> Effects | None:
+    postgres = _volume(estate, "data-postgres-0")
+    return Effects(degraded={postgres.volume_id: (start, start + 3600)}) if postgres else None
+
+
+def _drain(estate: Estate, start: float, _: Identify) -> Effects:
+    return Effects(drained={item.file_system_id: start for item in _bursting(estate)})
+
+
+def _be_late(_estate: Estate, start: float, _: Identify) -> Effects:
+    return Effects(late_from=start)
+
+
+def _disable_key(estate: Estate, start: float, _: Identify) -> None:
+    for key in [item for item in estate.keys.values() if item.alias == "alias/officeless-efs"]:
+        estate.keys[key.key_id] = replace(key, disabled=start, doomed=start + 3600)
+
+
+def _fail_backups(estate: Estate, start: float, _: Identify) -> None:
+    for arn, plan in list(estate.backups.items()):
+        estate.backups[arn] = replace(plan, ends="FAILED", failing=min(plan.failing, start))
+
+
+def _fail_requests(_estate: Estate, start: float, _: Identify) -> Effects:
+    return Effects(failing={_FAILING: (start, math.inf)})
+
+
+def _swell(_estate: Estate, start: float, _: Identify) -> Effects:
+    return Effects(swollen={_SWOLLEN: start})
+
+
+def _open_bucket(estate: Estate, start: float, _: Identify) -> None:
+    if _OPENED in estate.buckets:
+        estate.buckets[_OPENED] = replace(estate.buckets[_OPENED], opened=start)
+
+
+_ACTS: Mapping[str, Callable[[Estate, float, Identify], Effects | None]] = {
+    "efs-credits": _drain,
+    "ebs-throttle": _throttle,
+    "ebs-stall": _stall,
+    "ebs-degraded": _degrade,
+    "late-cloudwatch": _be_late,
+    "stuck-attachment": _stick,
+    "node-loss": _lose_node,
+    "kms-disabled": _disable_key,
+    "backup-failed": _fail_backups,
+    "s3-errors": _fail_requests,
+    "s3-growth": _swell,
+    "bucket-public": _open_bucket,
+    "volume-lifecycle": _live_and_die,
+}
+"""What each scenario does to the estate (in place) and to the curves; ``quiet`` does nothing."""

@@ -14,26 +14,32 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
 from aiohttp import web
 
-from exporter.demo import autoscaling, cloudwatch, ec2, efs, elasticache, sts
+from exporter.demo import autoscaling, backup, cloudwatch, ec2, efs, elasticache, kms, s3, sts
+from exporter.demo.buckets import Bucket
 from exporter.demo.control import ControlPages
 from exporter.demo.faults import ERRORS, Fault, Faults, tweaks
 from exporter.demo.metric_queries import MetricDataRequest
 from exporter.demo.sigv4 import Key, SignatureError, verify
 from exporter.demo.wire import (
     AUTOSCALING,
+    BACKUP,
     CLOUDWATCH,
     EC2,
     EFS,
     ELASTICACHE,
+    KMS,
+    S3,
     SERVICES,
     STS,
     Reply,
     Request,
+    Tweaks,
     WireError,
     refusal,
     render_error,
@@ -44,7 +50,18 @@ ACCESS_KEY_ID = "AKIAIOSFODNN7EXAMPLE"
 SECRET_ACCESS_KEY = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"  # noqa: S105  the example pair of AWS's own documentation
 KEPT_CALLS = 20_000
 _MALFORMED = b"\x00<html>this is {not} the answer"
-_STS_VERSION, _CLOUDWATCH_VERSION = "2011-06-15", "2010-08-01"
+_VERSIONS = {"2011-06-15": STS, "2010-08-01": CLOUDWATCH, elasticache.VERSION: ELASTICACHE}
+_TARGETS = (("TrentService.", KMS), (autoscaling.TARGET, AUTOSCALING))
+_ANSWERS: Mapping[str, Callable[[World, Request, str, Tweaks], Reply]] = {
+    EC2: ec2.handle,
+    EFS: efs.handle,
+    S3: s3.handle,
+    KMS: kms.handle,
+    BACKUP: backup.handle,
+    ELASTICACHE: elasticache.handle,
+    AUTOSCALING: autoscaling.handle,
+}
+"""Services that answer from a world alone, by their signing names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +115,8 @@ class DemoServer:
 
         port: 0 for any free one.
 
+        worlds: further accounts and regions, served beside *world*.
+
         keys: further credentials it knows, beside `access_key_id` and `secret_access_key`.
 
         wall: real unix seconds, for signatures and sessions.
@@ -109,6 +128,7 @@ class DemoServer:
         *,
         host: str = "127.0.0.1",
         port: int = 0,
+        worlds: Sequence[World] = (),
         keys: Sequence[Key] = (),
         wall: Callable[[], float] = time.time,
     ) -> None:
@@ -125,13 +145,15 @@ class DemoServer:
         arn = f"arn:aws:iam::{self.world.account_id}:user/demo"
         own = Key(self.access_key_id, self.secret_access_key, self.world.account_id, arn)
         self._keys = {key.access_key_id: key for key in (own, *keys)}
-        self.add_world(self.world)
+        for each in (self.world, *worlds):
+            self.add_world(each)
 
     # --- for those who use it --------------------------------------------------------------------------------------
 
     def add_world(self, world: World) -> None:
         """Serve another account or region as well; where there is none, an account is empty."""
         self._worlds[world.account_id, world.region] = world
+        world.account_buckets = partial(self._account_buckets, world.account_id)
 
     def add_key(self, key: Key) -> None:
         """Know further credentials."""
@@ -215,11 +237,11 @@ class DemoServer:
         return await _send(incoming, reply, {rule.kind for rule in rules})
 
     def _admit(self, request: Request, call: Call) -> tuple[Request, Call]:
-        """The request with its caller, once its signature holds; one operation of STS needs none."""
-        if call.service == STS and _operation(request) == sts.UNSIGNED and "authorization" not in request.headers:
-            hidden = {name: value for name, value in request.parameters.items() if name != "WebIdentityToken"}
-            request = replace(request, service=STS, account_id=self.world.account_id, region=self.world.region)
-            return request, replace(call, operation=sts.UNSIGNED, parameters=hidden)
+        """The request with its caller, once its signature holds; with the one unsigned operation, nobody's."""
+        if call.service == STS and sts.is_unsigned(request):
+            parameters = request.parameters
+            request = replace(request, service=STS, region=self.world.region, account_id=self.world.account_id)
+            return request, replace(call, operation=parameters["Action"], parameters=parameters)
         try:
             scope, key = verify(request, self._keys, self._wall)
         except SignatureError as error:
@@ -230,6 +252,8 @@ class DemoServer:
         request = replace(request, service=scope.service, region=scope.region, account_id=key.account_id, arn=key.arn)
         operation = _operation(request)
         parameters = {} if "x-amz-target" in request.headers else request.parameters
+        if request.service == S3:
+            parameters = {**parameters, "Bucket": s3.bucket_of(request)[0]}
         return request, replace(call, operation=operation, access_key_id=key.access_key_id, parameters=parameters)
 
     async def _delay(self, rules: list[Fault]) -> None:
@@ -248,19 +272,15 @@ class DemoServer:
                     options.get("code", "Unknown"), options.get("message", "A demo fault."), options.get("status", 400)
                 )
             if rule.kind in ERRORS:
-                raise refusal(call.service, rule.kind, operation=call.operation, arn=request.arn)
+                resource = s3.resource_of(request) if call.service == S3 else ""
+                raise refusal(call.service, rule.kind, operation=call.operation, arn=request.arn, resource=resource)
         world = self._world_of(request)
         if any(rule.kind == "empty" for rule in rules):
             world = World.empty(world.seed, world.now, account_id=world.account_id, region=world.region)
         changes = tweaks(rules)
-        if call.service == EC2:
-            return ec2.handle(world, request, call.operation, changes), None
-        if call.service == EFS:
-            return efs.handle(world, request, call.operation, changes), None
-        if call.service == ELASTICACHE:
-            return elasticache.handle(world, request, call.operation, changes), None
-        if call.service == AUTOSCALING:
-            return autoscaling.handle(world, request, call.operation, changes), None
+        answer = _ANSWERS.get(call.service)
+        if answer is not None:
+            return answer(world, request, call.operation, changes), None
         if call.service == STS:
             return sts.handle(self.world, request, call.operation, self._keys, self._wall), None
         return cloudwatch.handle(world, request, call.operation, changes)
@@ -269,8 +289,13 @@ class DemoServer:
         found = self._worlds.get((request.account_id, request.region))
         if found is None:
             found = World.empty(self.world.seed, self.world.now, account_id=request.account_id, region=request.region)
-            self._worlds[request.account_id, request.region] = found
+            self.add_world(found)
         return found
+
+    def _account_buckets(self, account_id: str) -> list[Bucket]:
+        """Every bucket of an account, in whatever region: S3 lists them everywhere."""
+        worlds = [world for (account, _), world in self._worlds.items() if account == account_id]
+        return sorted((item for world in worlds for item in world.own_buckets()), key=lambda item: item.name)
 
 
 async def _send(incoming: web.Request, reply: Reply, kinds: set[str]) -> web.StreamResponse:
@@ -279,11 +304,9 @@ async def _send(incoming: web.Request, reply: Reply, kinds: set[str]) -> web.Str
         body = _MALFORMED
     if "truncated" in kinds:
         body = body[: len(body) // 2]
-    headers = {
-        "Content-Type": reply.content_type,
-        "x-amzn-RequestId": "59dbff89-35bd-4eac-99ed-be587ed5d825",
-        **reply.headers,
-    }
+    headers = {"Content-Type": reply.content_type, **reply.headers}
+    if "x-amz-request-id" not in headers:  # S3's own name for it
+        headers["x-amzn-RequestId"] = "59dbff89-35bd-4eac-99ed-be587ed5d825"
     if "cut" in kinds:
         headers["Content-Length"] = str(len(body))
         stream = web.StreamResponse(status=reply.status, headers=headers)
@@ -303,15 +326,21 @@ def _guess(request: Request) -> str:
     if request.path.startswith(efs.VERSION):
         return EFS
     if "x-amz-target" in request.headers:
-        return AUTOSCALING if request.headers["x-amz-target"].startswith(autoscaling.TARGET) else CLOUDWATCH
-    return {_STS_VERSION: STS, _CLOUDWATCH_VERSION: CLOUDWATCH, elasticache.VERSION: ELASTICACHE}.get(
-        request.parameters.get("Version", ""), EC2
-    )
+        return next(
+            (name for prefix, name in _TARGETS if request.headers["x-amz-target"].startswith(prefix)), CLOUDWATCH
+        )
+    if s3.operation_of(request) and "Action" not in request.parameters:
+        return S3
+    return _VERSIONS.get(request.parameters.get("Version", ""), EC2)
 
 
 def _operation(request: Request) -> str:
     if request.service == EFS:
         return efs.operation_of(request)
+    if request.service == BACKUP:
+        return backup.operation_of(request)
+    if request.service == S3:
+        return s3.operation_of(request)
     target = request.headers.get("x-amz-target", "")
     return target.rpartition(".")[2] if target else request.parameters.get("Action", "")
 

@@ -15,16 +15,21 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import quote, unquote
 
-from exporter.demo.wire import Request
+from exporter.demo.wire import S3, Request
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 MAXIMUM_SKEW = 900
-_EMPTY = hashlib.sha256(b"").hexdigest()
+_PAYLOAD, _UNSIGNED = "x-amz-content-sha256", "UNSIGNED-PAYLOAD"
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One pair of credentials; `expires` in real unix seconds (None: never), `tagged`: with transitive session tags."""
+    """
+    One pair of credentials.
+
+    `expires` in real unix seconds (None: never); `tagged` where its session has tags that go along to roles assumed
+    with it, as EKS Pod Identity's has.
+    """
 
     access_key_id: str
     secret_access_key: str
@@ -40,7 +45,7 @@ class SignatureError(Exception):
     A request that is not let in.
 
     Args:
-        kind: ``anonymous``, ``signature``, ``token`` or ``expired``, to be spelled by the service.
+        kind: ``anonymous``, ``signature``, ``token``, ``expired`` or (S3) ``payload``, to be spelled by the service.
 
         why: for people.
     """
@@ -106,11 +111,13 @@ def verify(request: Request, keys: Mapping[str, Key], wall: Callable[[], float])
     unsigned = [name for name in required if name not in scope.signed_headers]
     if unsigned:
         raise SignatureError("signature", f"These headers are not signed: {', '.join(unsigned)}.")
-    canonical = canonical_request(request, scope.signed_headers)
+    canonical = canonical_request(request, scope.signed_headers, scope.service)
     expected = signature(key.secret_access_key, stamp, scope, canonical)
     if not hmac.compare_digest(expected, scope.signature):
         shown = canonical.replace(request.headers.get("x-amz-security-token") or "\0", "<session token>")
         raise SignatureError("signature", f"The canonical request should have been: {shown!r}")
+    if scope.service == S3 and request.headers.get(_PAYLOAD) not in {_UNSIGNED, _hash(request.body)}:
+        raise SignatureError("payload", "x-amz-content-sha256 is neither the body's hash nor UNSIGNED-PAYLOAD.")
     _check_session(request, key, wall())
     return scope, key
 
@@ -134,11 +141,11 @@ def _check_time(stamp: str, scope: Scope, now: float) -> None:
         raise SignatureError("signature", f"Signature not current: {stamp} is more than 15 minutes from now.")
 
 
-def canonical_request(request: Request, names: tuple[str, ...]) -> str:
-    """The canonical request over the headers *names*."""
+def canonical_request(request: Request, names: tuple[str, ...], service: str = "") -> str:
+    """The canonical request over the headers *names*; of S3 with the path as it stands and the payload it states."""
     headers = "".join(f"{name}:{_trim(request.headers.get(name, ''))}\n" for name in names)
-    payload = hashlib.sha256(request.body).hexdigest() if request.body else _EMPTY
-    path = quote(_normal(request.path), safe="/~-_.")
+    payload = request.headers.get(_PAYLOAD, "") if service == S3 else _hash(request.body)
+    path = request.path if service == S3 else quote(_normal(request.path), safe="/~-_.")
     return f"{request.method}\n{path}\n{_query(request.query)}\n{headers}\n{';'.join(names)}\n{payload}"
 
 
@@ -150,6 +157,10 @@ def signature(secret: str, stamp: str, scope: Scope, canonical: str) -> str:
     credential_scope = f"{scope.date}/{scope.region}/{scope.service}/aws4_request"
     digest = hashlib.sha256(canonical.encode()).hexdigest()
     return hmac.new(key, f"{ALGORITHM}\n{stamp}\n{credential_scope}\n{digest}".encode(), hashlib.sha256).hexdigest()
+
+
+def _hash(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()
 
 
 def _trim(value: str) -> str:

@@ -25,9 +25,12 @@ EC2 = "ec2"
 EFS = "elasticfilesystem"
 CLOUDWATCH = "monitoring"
 STS = "sts"
+KMS = "kms"
+BACKUP = "backup"
 ELASTICACHE = "elasticache"
 AUTOSCALING = "application-autoscaling"
-SERVICES = (EC2, EFS, CLOUDWATCH, STS, ELASTICACHE, AUTOSCALING)
+S3 = "s3"
+SERVICES = (EC2, EFS, CLOUDWATCH, STS, S3, KMS, BACKUP, ELASTICACHE, AUTOSCALING)
 """The services by their signing names."""
 
 _INVALID_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -81,10 +84,22 @@ class WireError(Exception):
         message: for people.
 
         status: HTTP.
+
+        details: further elements and headers of the answer, for the dialect that has them (S3).
     """
 
-    def __init__(self, code: str, message: str, status: int = 400) -> None:
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        status: int = 400,
+        *,
+        details: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(message)
+        self.details = details or {}
+        self.headers = headers or {}
         self.code = code
         self.message = message
         self.status = status
@@ -120,6 +135,31 @@ _PLAIN: dict[str, tuple[str, str, int]] = {
     "token": ("InvalidClientTokenId", "The security token included in the request is invalid.", 403),
     "anonymous": ("MissingAuthenticationToken", "Request is missing Authentication Token", 403),
 }
+
+
+def _json_refusals(failure: str, status: int) -> dict[str, tuple[str, str, int]]:
+    """As services of the JSON protocols spell what all of them refuse: *failure* is a 500, *status* the rest's."""
+    return {
+        "throttle-400": ("ThrottlingException", "Rate exceeded", 400),
+        "throttle-503": ("ThrottlingException", "Rate exceeded", 503),
+        "error-500": (failure, "The request failed because of a temporary failure of the server.", 500),
+        "denied": ("AccessDeniedException", "User: {arn} is not authorized to perform: {action}", status),
+        "expired": ("ExpiredTokenException", "The security token included in the request is expired", status),
+        "unknown-operation": ("UnknownOperationException", "", 404 if status == 403 else 400),
+        "signature": (
+            "InvalidSignatureException",
+            "The request signature we calculated does not match the signature you provided. {why}",
+            status,
+        ),
+        "token": ("UnrecognizedClientException", "The security token included in the request is invalid.", status),
+        "anonymous": ("MissingAuthenticationTokenException", "Missing Authentication Token", status),
+    }
+
+
+_DENIED_ON = (
+    'User: {arn} is not authorized to perform: {action} on resource: "{resource}"'
+    " because no identity-based policy allows the {action} action"
+)
 _OWN: dict[str, dict[str, tuple[str, str, int]]] = {
     EC2: {
         "throttle-503": ("RequestLimitExceeded", "Request limit exceeded.", 503),
@@ -150,22 +190,38 @@ _OWN: dict[str, dict[str, tuple[str, str, int]]] = {
     },
     CLOUDWATCH: {"error-500": ("InternalServiceError", "Request processing has failed.", 500)},
     STS: {},
-    AUTOSCALING: {
-        "throttle-400": ("ThrottlingException", "Rate exceeded", 400),
-        "throttle-503": ("ThrottlingException", "Rate exceeded", 503),
-        "error-500": ("InternalServiceException", "The service failed.", 500),
-        "denied": ("AccessDeniedException", "User: {arn} is not authorized to perform: {action}", 400),
-        "expired": ("ExpiredTokenException", "The security token included in the request is expired", 400),
-        "unknown-operation": ("UnknownOperationException", "", 400),
-        "signature": (
-            "InvalidSignatureException",
-            "The request signature we calculated does not match the signature you provided. {why}",
+    KMS: _json_refusals("KMSInternalException", 400),
+    BACKUP: _json_refusals("ServiceUnavailableException", 403),
+    AUTOSCALING: _json_refusals("InternalServiceException", 400),
+    S3: {
+        "throttle-400": ("SlowDown", "Please reduce your request rate.", 503),
+        "throttle-503": ("SlowDown", "Please reduce your request rate.", 503),
+        "error-500": ("InternalError", "We encountered an internal error. Please try again.", 500),
+        "denied": (
+            "AccessDenied",
+            _DENIED_ON,
+            403,
+        ),
+        "expired": ("ExpiredToken", "The provided token has expired.", 400),
+        "unknown-operation": ("MethodNotAllowed", "The specified method is not allowed against this resource.", 405),
+        "token": ("InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records.", 403),
+        "anonymous": ("AccessDenied", "Access Denied", 403),
+        "payload": (
+            "XAmzContentSHA256Mismatch",
+            "The provided 'x-amz-content-sha256' header does not match what was computed.",
             400,
         ),
-        "token": ("UnrecognizedClientException", "The security token included in the request is invalid.", 400),
-        "anonymous": ("MissingAuthenticationTokenException", "Missing Authentication Token", 400),
     },
 }
+_ACTIONS = {
+    "ListBuckets": "s3:ListAllMyBuckets",
+    "GetBucketEncryption": "s3:GetEncryptionConfiguration",
+    "GetBucketLifecycleConfiguration": "s3:GetLifecycleConfiguration",
+    "GetPublicAccessBlock": "s3:GetBucketPublicAccessBlock",
+    "GetBucketReplication": "s3:GetReplicationConfiguration",
+    "ListBucketMetricsConfigurations": "s3:GetMetricsConfiguration",
+}
+"""IAM's names of the operations that have another (aws-facts 3.4)."""
 _IAM_PREFIX = {EC2: "ec2", EFS: "elasticfilesystem", CLOUDWATCH: "cloudwatch", STS: "sts"}
 _JSON_NAMES = {
     "Throttling": "ThrottlingException",
@@ -181,11 +237,14 @@ _JSON_NAMES = {
 }
 
 
-def refusal(service: str, kind: str, *, operation: str = "", arn: str = "", why: str = "") -> WireError:
+def refusal(
+    service: str, kind: str, *, operation: str = "", arn: str = "", why: str = "", resource: str = ""
+) -> WireError:
     """The error of a kind (``denied``, ``expired``, ``signature``, …) as *service* spells it."""
     code, message, status = _OWN.get(service, {}).get(kind) or _PLAIN[kind]
-    action = f"{_IAM_PREFIX.get(service, service)}:{operation}"
-    return WireError(code, message.format(arn=arn, action=action, operation=operation, why=why).strip(), status)
+    action = _ACTIONS.get(operation, f"{_IAM_PREFIX.get(service, service)}:{operation}")
+    filled = message.format(arn=arn, action=action, operation=operation, why=why, resource=resource)
+    return WireError(code, filled.strip(), status)
 
 
 def render_error(request: Request, service: str, error: WireError) -> Reply:
@@ -196,16 +255,22 @@ def render_error(request: Request, service: str, error: WireError) -> Reply:
             "x-amzn-ErrorType": f"{error.code}:http://internal.amazon.com/coral/com.amazonaws.elasticfilesystem/"
         }
         return Reply(error.status, "application/json", orjson.dumps(body), headers)
+    if service in {KMS, BACKUP, AUTOSCALING}:
+        name = f"{error.code}:http://internal.amazon.com/coral/com.amazon.coral.service/"
+        kind = "application/json" if service == BACKUP else "application/x-amz-json-1.1"
+        body = {"__type": error.code, "message": error.message}
+        return Reply(error.status, kind, orjson.dumps(body), {"x-amzn-ErrorType": name})
     if service == CLOUDWATCH and speaks_json(request):
         name = _JSON_NAMES.get(error.code, error.code)
         who = "Receiver" if error.status >= 500 else "Sender"
         body = {"__type": f"com.amazonaws.cloudwatch#{name}", "message": error.message}
         headers = {"x-amzn-query-error": f"{error.code};{who}"}
         return Reply(error.status, "application/x-amz-json-1.0", orjson.dumps(body), headers)
-    if service == AUTOSCALING:
-        body = {"__type": error.code, "message": error.message}
-        return Reply(error.status, "application/x-amz-json-1.1", orjson.dumps(body))
     details = f"<Code>{text(error.code)}</Code><Message>{text(error.message)}</Message>"
+    if service == S3:
+        details += "".join(f"<{name}>{text(value)}</{name}>" for name, value in error.details.items())
+        xml = f"{XML_HEAD}<Error>{details}<RequestId>{REQUEST_ID}</RequestId></Error>"
+        return Reply(error.status, "application/xml", xml.encode(), {"x-amz-request-id": REQUEST_ID, **error.headers})
     if service == EC2:
         xml = f"<Response><Errors><Error>{details}</Error></Errors><RequestID>{REQUEST_ID}</RequestID></Response>"
     else:
@@ -235,6 +300,7 @@ def namespace(service: str) -> str:
         CLOUDWATCH: "http://monitoring.amazonaws.com/doc/2010-08-01/",
         STS: "https://sts.amazonaws.com/doc/2011-06-15/",
         ELASTICACHE: "http://elasticache.amazonaws.com/doc/2015-02-02/",
+        S3: "http://s3.amazonaws.com/doc/2006-03-01/",
     }[service]
 
 

@@ -8,17 +8,19 @@ of questions does not matter. It knows no wire: `ec2`, `efs`, `cloudwatch` and `
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from exporter.demo import cache_metrics, scenarios
 from exporter.demo import estate as estates
+from exporter.demo import scenarios
+from exporter.demo.bucket_world import BucketWorld
+from exporter.demo.cache_metrics import CachePublisher
 from exporter.demo.cache_world import CacheWorld
 from exporter.demo.clock import WorldClock
 from exporter.demo.curves import Curves, Effects
 from exporter.demo.estate import Estate
+from exporter.demo.keys import BackupJob, Key, jobs_of
 from exporter.demo.metrics import Datum, Dimensions, Publisher, Source
 from exporter.demo.nouns import (
     GENESIS,
@@ -31,13 +33,12 @@ from exporter.demo.nouns import (
     Volume,
     identifier,
 )
-from exporter.demo.sessions import Identities
+from exporter.demo.percentiles import percentile
+from exporter.demo.s3_metrics import S3Metrics
 from exporter.demo.tables import ACCOUNT, DAY, REGION
 
-_PERCENTILE = re.compile(r"p(?:100|\d{1,2}(?:\.\d+)?)")
 
-
-class World(CacheWorld):
+class World(BucketWorld, CacheWorld):
     """
     One AWS account and region.
 
@@ -51,6 +52,10 @@ class World(CacheWorld):
         account_id: of the account.
 
         region: AWS region name.
+
+    ``roles`` are those anybody may assume, of any account, each with its external id or None; of them,
+    ``untagged_roles`` lack sts:TagSession in their trust policies. ``web_identities`` is role ARN to the token that
+    is good for it, ``ended_web_identities`` are tokens whose time is over.
     """
 
     def __init__(
@@ -67,8 +72,11 @@ class World(CacheWorld):
         self.account_id = account_id
         self.region = region
         self.roles: dict[str, str | None] = {f"arn:aws:iam::{account_id}:role/storage-exporter": None}
-        self.identities = Identities()
+        self.untagged_roles: set[str] = set()
+        self.web_identities: dict[str, str] = {}
+        self.ended_web_identities: set[str] = set()
         self.active: tuple[str, float] = ("quiet", 0.0)
+        self.account_buckets = self.own_buckets
         self._base = estate if estate is not None else estates.mission(seed)
         self._put: dict[tuple[str, str, Dimensions], dict[int, float]] = {}
         self._rebuild()
@@ -85,8 +93,8 @@ class World(CacheWorld):
         self.estate, effects = scenarios.apply(name, start, self._base, lambda item: identifier("vol", self.seed, item))
         self.effects: Effects = effects
         self.curves = Curves(self.seed, effects)
-        self._publisher = Publisher(self.estate, self.curves)
-        self._cache_publisher = cache_metrics.CachePublisher(self.estate, self.curves)
+        s3 = S3Metrics(self.estate, self.curves, self.region, self._of_account)
+        self._publisher = Publisher(self.estate, self.curves, (s3, CachePublisher(self.estate, self.curves)))
 
     def scenario(self, name: str, start: float | None = None) -> None:
         """
@@ -204,6 +212,26 @@ class World(CacheWorld):
             return "warning", "degraded"
         return "ok", "normal"
 
+    def kms_keys(self, at: float | None = None) -> list[Key]:
+        """The keys DescribeKey knows, by id."""
+        instant = self._at(at)
+        return sorted((key for key in self.estate.keys.values() if key.exists(instant)), key=lambda key: key.key_id)
+
+    def kms_key(self, name: str) -> Key:
+        """One key by id or alias (``alias/officeless-efs``). KeyError if none."""
+        found = self.estate.keys.get(name) or next(
+            (item for item in self.estate.keys.values() if item.alias == name), None
+        )
+        if found is None:
+            raise KeyError(name)
+        return found
+
+    def backup_jobs(self, at: float | None = None) -> list[BackupJob]:
+        """AWS Backup's jobs of the last thirty days, newest first."""
+        instant = self._at(at)
+        found = [job for plan in self.estate.backups.values() for job in jobs_of(plan, self.seed, instant)]
+        return sorted(found, key=lambda job: (-job.started, job.job_id))
+
     # --- what is published -----------------------------------------------------------------------------------------
 
     def points(
@@ -223,7 +251,8 @@ class World(CacheWorld):
         Args:
             dimensions: exactly the metric's own.
 
-            stat: ``Sum``, ``Average``, ``Minimum``, ``Maximum``, ``SampleCount``, ``p99``; others give nothing.
+            stat: ``Sum``, ``Average``, ``Minimum``, ``Maximum``, ``SampleCount``, and ``p…`` where the metric has
+                percentiles; others give nothing.
 
             period: seconds.
 
@@ -238,7 +267,7 @@ class World(CacheWorld):
         first = _rounded(start, instant)
         kept = instant - (15 * DAY if period < 300 else 63 * DAY if period < 3600 else 455 * DAY)
         identity = f"{namespace}|{metric}|{sorted(dimensions)}"
-        usual = 90.0 + 60.0 * self.curves.chance(identity, 0)[0]
+        usual = 90.0 + 60.0 * self.curves.chance(identity, 0)[0] if source.lateness is None else source.lateness
         buckets: dict[int, list[Datum]] = {}
         begin = math.ceil(max(first, kept) / source.period) * source.period
         for stamp in range(begin, math.ceil(min(end, instant)), source.period):
@@ -257,11 +286,11 @@ class World(CacheWorld):
         A metric is listed from 15 minutes after its first datapoint until two weeks after its last.
         """
         instant = self._at(at)
-        for space, metric, dimensions in [*self._publisher.catalog(), *self._cache_publisher.catalog(), *self._put]:
+        for space, metric, dimensions in [*self._publisher.catalog(), *self._put]:
             if namespace and space != namespace:
                 continue
             source = self._source(space, metric, dimensions)
-            newest = _newest(source, instant - 900) if source else None
+            newest = _newest(source, instant) if source else None
             if newest is not None:
                 yield space, metric, dimensions, newest
 
@@ -269,13 +298,11 @@ class World(CacheWorld):
         given = self._put.get((namespace, metric, dimensions))
         if given is not None:
             return Source(60, lambda stamp: Datum.of(given[stamp]) if stamp in given else None)
-        if namespace == cache_metrics.NAMESPACE:
-            return self._cache_publisher.source(metric, dimensions)
         return self._publisher.source(namespace, metric, dimensions)
 
     def _visible(self, finished: float, usual: float, instant: float) -> bool:
         late = finished + usual >= self.effects.late_from
-        return instant >= finished + (scenarios.LATE_SECONDS if late else usual)
+        return instant >= finished + (max(usual, scenarios.LATE_SECONDS) if late else usual)
 
     # --- changes by hand -------------------------------------------------------------------------------------------
 
@@ -359,6 +386,13 @@ class World(CacheWorld):
         known = self.file_system(file_system)
         self.update_file_system(file_system, access_points=(*known.access_points, point))
 
+    def update_kms_key(self, name: str, **fields: Any) -> Key:
+        """Change fields of a key (id or alias) as if they had always been so."""
+        changed = replace(self._base.keys[self.kms_key(name).key_id], **fields)
+        self._base.keys[changed.key_id] = changed
+        self._rebuild()
+        return changed
+
     def put_points(
         self, namespace: str, metric: str, dimensions: Mapping[str, str], points: Mapping[int, float]
     ) -> None:
@@ -367,10 +401,11 @@ class World(CacheWorld):
 
 
 def _newest(source: Source, instant: float) -> float | None:
-    """The newest datapoint not later than *instant*, looked for at steps over two weeks; None when there is none."""
-    top = int(instant // source.period) * source.period
-    near = range(top, top - 40 * source.period, -source.period)
-    far = range(top // 3600 * 3600, top - 14 * DAY, -3600)
+    """The newest datapoint listed at *instant*, looked for at steps over two weeks; None when there is none."""
+    seen = instant - (900 if source.lateness is None else source.period + source.lateness)
+    top, oldest = int(seen // source.period) * source.period, int(instant - 14 * DAY)
+    near = range(top, max(top - 40 * source.period, oldest), -source.period)
+    far = range(top // 3600 * 3600, oldest, -3600) if source.period <= 3600 else ()
     return next((float(stamp) for stamp in (*near, *far) if source.at(stamp) is not None), None)
 
 
@@ -382,11 +417,9 @@ def _rounded(start: float, instant: float) -> int:
 
 
 def _fold(data: list[Datum], stat: str) -> float | None:
-    """One statistic over the raw datapoints of a period; of percentiles the nearest rank."""
-    if _PERCENTILE.fullmatch(stat):
-        samples = sorted(value for item in data for value in item.samples)
-        rank = math.ceil(float(stat[1:]) / 100 * len(samples))
-        return samples[max(0, min(rank, len(samples)) - 1)] if samples else None
+    """One statistic over the raw datapoints of a period."""
+    if stat.startswith("p"):
+        return percentile(data, stat)
     total, count = sum(item.total for item in data), sum(item.count for item in data)
     lows = [item.low for item in data if item.low is not None]
     highs = [item.high for item in data if item.high is not None]

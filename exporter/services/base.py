@@ -8,6 +8,7 @@ the others anything but its own facts. Which facts there are is for the service 
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +16,18 @@ from typing import Any, Protocol
 
 from exporter.clock import Clock
 from exporter.errors import AwsError, CredentialsError, DeniedError, RequestError
-from exporter.model import SCOPE_LABELS, Family, Inventory, MetricRow, Resource, ResourceKind, Sample, Scope
+from exporter.model import (
+    SCOPE_LABELS,
+    Asset,
+    Family,
+    Inventory,
+    MetricRow,
+    Resource,
+    ResourceKind,
+    Sample,
+    Scope,
+    Target,
+)
 from exporter.naming import tag_label, unit_of
 
 Item = dict[str, Any]
@@ -26,6 +38,15 @@ EARLY = 5
 
 LEAST_AGE_LIMIT = 900
 """Seconds for which any answer may stand in for a failing one: three full discoveries of the quick kind."""
+
+MOST_SPREAD = 200
+"""Calls of the kind that can wait (one a bucket, one a key) which a pass makes; the next pass goes on from there."""
+
+_TOGETHER = 4
+"""Askings of one operation under way at one time: when it hangs, the others behind them are spared the wait."""
+
+_REFUSALS = 3
+"""Refusals of one operation after which a pass asks it no more: by then it is not the one resource's policy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +71,12 @@ class Operation:
 
         absent: error codes that mean "there is none".
 
+        gone: error codes that mean that what it is asked of is no more there: then nothing is known, and nothing is
+            wrong.
+
         needed_by: the resource kind it is only asked for, ``""`` for always.
+
+        on: what its action is allowed on, with ``{partition}``; empty for the service's `arns`.
     """
 
     api: str
@@ -61,7 +87,9 @@ class Operation:
     paged: bool = True
     page_size: int | None = None
     absent: frozenset[str] = frozenset()
+    gone: frozenset[str] = frozenset()
     needed_by: str = ""
+    on: tuple[str, ...] = ()
 
     @property
     def age_limit(self) -> int:
@@ -132,13 +160,19 @@ class Reader:
         self._intervals = intervals
         self._told = told
         self._memory: dict[tuple[str, str], _Memory] = {}
+        self._turns: dict[str, asyncio.Semaphore] = {}
+        self._refused: dict[str, int] = {}
+        self._spread = 0
         self.failures: dict[str, Exception] = {}
+        self.waiting = 0
         self.now = 0
 
     def start_pass(self) -> None:
         """Begin a pass: take the time, forget the failures of the last and the answers nobody has used since long."""
         self.now = int(self._clock.time())
         self.failures = {}
+        self.waiting = self._spread = 0
+        self._refused, self._turns = {}, {}
         forget_before = self.now - 2 * 86400
         self._memory = {key: memory for key, memory in self._memory.items() if memory.used >= forget_before}
 
@@ -147,7 +181,13 @@ class Reader:
         return self._intervals.get(operation.name, operation.every)
 
     async def read(
-        self, operation: Operation, params: Mapping[str, Any] | None = None, *, key: str = "", every: int | None = None
+        self,
+        operation: Operation,
+        params: Mapping[str, Any] | None = None,
+        *,
+        key: str = "",
+        every: int | None = None,
+        may_wait: bool = False,
     ) -> Answer | None:
         """
         The items of *operation*, asked anew if due, else from memory.
@@ -161,31 +201,57 @@ class Reader:
 
             every: seconds, where this asking has an interval of its own.
 
+            may_wait: one of many, of which a pass makes `MOST_SPREAD`; the rest is counted in `waiting`.
+
         Returns:
             The newest good answer, or None where nothing is known (any more). A failure is in `failures`, by the
             operation's name, and is never raised. After a failure that another try in this pass cannot mend, the same
             operation is not asked again in this pass: a file system after the other would each wait for the same hang.
+            A refusal may be about the one resource; so the others are still asked, until it is refused again and again.
         """
         memory = self._memory.setdefault((operation.name, key), _Memory())
         memory.used = self.now
         interval = self.interval(operation) if every is None else every
-        if self.now - memory.tried >= interval - EARLY and operation.name not in self.failures:
-            memory.tried = self.now
-            try:
-                items = await self._ask(operation, params or {})
-            except (AwsError, CredentialsError) as error:
-                self.failures.setdefault(operation.name, error)
-                if not isinstance(error, DeniedError | RequestError):
-                    # It may be well again at once: ask at the next pass rather than after the whole interval.
-                    memory.tried = float("-inf")
-                self._told(operation, error)
-            else:
-                memory.answer = Answer(items, self.now)
-                self._told(operation, None)
+        if self.now - memory.tried >= interval - EARLY:
+            async with self._turns.setdefault(operation.name, asyncio.Semaphore(_TOGETHER)):
+                # Counted only now: calls spared, because the operation fails, must not use up what others may make.
+                if self._given_up(operation):
+                    pass
+                elif may_wait and self._spread >= MOST_SPREAD:
+                    self.waiting += 1
+                else:
+                    self._spread += may_wait
+                    await self._renew(memory, operation, params or {})
         answer = memory.answer
         if answer is not None and self.now - answer.at > max(LEAST_AGE_LIMIT, 3 * interval):
             return None
         return answer
+
+    def _given_up(self, operation: Operation) -> bool:
+        return self._refused.get(operation.name, 0) >= _REFUSALS
+
+    async def _renew(self, memory: _Memory, operation: Operation, params: Mapping[str, Any]) -> None:
+        memory.tried = self.now
+        try:
+            items = await self._ask(operation, params)
+        except (AwsError, CredentialsError) as error:
+            if isinstance(error, AwsError) and error.code in operation.gone:
+                memory.answer, memory.tried = None, float("-inf")
+                self._told(operation, None)
+                return
+            if isinstance(error, DeniedError | RequestError):
+                self.failures.setdefault(operation.name, error)
+                self._refused[operation.name] = self._refused.get(operation.name, 0) + 1
+            else:
+                # It may be well again at once: ask at the next pass rather than after the whole interval.
+                self.failures[operation.name] = error
+                self._refused[operation.name] = _REFUSALS
+                memory.tried = float("-inf")
+            self._told(operation, error)
+        else:
+            memory.answer = Answer(items, self.now)
+            if operation.name not in self.failures:  # one good answer among refusals is no success of the operation
+                self._told(operation, None)
 
     async def _ask(self, operation: Operation, params: Mapping[str, Any]) -> list[Item]:
         try:
@@ -229,11 +295,17 @@ class Wishes:
         pick: which resources.
 
         kinds: names of the resource kinds that at least one row in force asks about.
+
+        component: the part of the observability stack a bucket of that name belongs to, ``""`` for none.
+
+        neighbours: what the other services found in a scope, for a service that `follows` them.
     """
 
     tags: tuple[str, ...] = ()
     pick: Picker = everything
     kinds: frozenset[str] = field(default_factory=frozenset)
+    component: Callable[[str], str] = lambda _: ""
+    neighbours: Callable[[Scope], Sequence[Asset]] = lambda _: ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +333,8 @@ class Findings:
     scope: Scope
     samples: list[Sample] = field(default_factory=list)
     resources: list[Resource] = field(default_factory=list)
+    assets: list[Asset] = field(default_factory=list)
+    targets: list[Target] = field(default_factory=list)
 
     def say(self, family: Family, values: Sequence[str], value: float | None) -> None:
         """Add a sample of *family* with the label *values* after account_id and region; None says nothing."""
@@ -279,6 +353,9 @@ class Service(Protocol):
     members: tuple[Member, ...]
     arns: tuple[str, ...]
     """What its actions are allowed on, with ``{partition}``; ``("*",)`` where AWS knows no resource level."""
+
+    follows: bool
+    """Whether its first pass waits for the other services', because it reads what they found."""
 
     def __init__(self, wishes: Wishes) -> None: ...
 
@@ -326,6 +403,11 @@ def tags_of(item: Item) -> dict[str, str]:
     return {str(tag.get("Key", "")): str(tag.get("Value", "")) for tag in item.get("Tags") or ()}
 
 
+def partition_of(region: str) -> str:
+    """The partition of the ARNs of *region*: ``aws``, ``aws-cn`` or ``aws-us-gov``."""
+    return {"cn": "aws-cn", "us-gov": "aws-us-gov"}.get(re.sub(r"-[a-z]+-\d+$", "", region), "aws")
+
+
 def text_of(value: object) -> str:
     """A label value: ``""`` for None, ``true`` and ``false`` for booleans, else the text."""
     if value is None:
@@ -339,8 +421,3 @@ def seconds_of(value: object) -> int | None:
     """Unix seconds of a botocore timestamp, None where there is none."""
     timestamp = getattr(value, "timestamp", None)
     return int(timestamp()) if callable(timestamp) else None
-
-
-def matches(pattern: str, value: str) -> bool:
-    """Whether the whole of *value* matches the regular expression."""
-    return re.fullmatch(pattern, value) is not None

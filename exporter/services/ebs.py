@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from exporter.model import Fact, Family, Inventory, MetricRow, Resource, Scope
+from exporter.model import Asset, Fact, Family, Inventory, MetricRow, Resource, Scope
 from exporter.services.base import (
     Answer,
     Findings,
@@ -21,6 +21,7 @@ from exporter.services.base import (
     Operation,
     Reader,
     Wishes,
+    partition_of,
     seconds_of,
     tags_of,
     text_of,
@@ -100,6 +101,7 @@ class Ebs:
     )
 
     arns: tuple[str, ...] = ("*",)
+    follows = False
 
     def __init__(self, wishes: Wishes) -> None:
         self._wishes = wishes
@@ -138,7 +140,9 @@ class Ebs:
             self._instance(found, instance_id, sized.get(instance_id))
         await self._fast_restores(reader, found)
         counts = {"volume": len(volumes), "instance": len(holders)} if listed is not None else {}
-        return Inventory(tuple(found.resources), tuple(found.samples), counts, dict(reader.failures))
+        return Inventory(
+            tuple(found.resources), tuple(found.samples), counts, dict(reader.failures), tuple(found.assets)
+        )
 
     # ---- reading ----
 
@@ -205,6 +209,9 @@ class Ebs:
         found.say(IOPS, (volume_id,), item.get("Iops"))
         found.say(THROUGHPUT, (volume_id,), _times(item.get("Throughput"), MIB))
         found.say(CREATED, (volume_id,), seconds_of(item.get("CreateTime")))
+        account_id, region = found.scope.account_id, found.scope.region
+        arn = f"arn:{partition_of(region)}:ec2:{region}:{account_id}:volume/{volume_id}"
+        found.assets.append(Asset(arn, "ebs_volume", ("volume_id",), (volume_id,), text_of(item.get("KmsKeyId"))))
         links = _links(item)
         for link in links:
             state = text_of(link.get("State"))

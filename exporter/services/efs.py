@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from exporter.model import Fact, Family, Inventory, MetricRow, Resource, Scope
+from exporter.model import Asset, Fact, Family, Inventory, MetricRow, Resource, Scope, Target
 from exporter.services.base import (
     Answer,
     Findings,
@@ -28,6 +28,7 @@ from exporter.services.base import (
 from exporter.services.efs_rows import FILE_SYSTEM, NEWEST_DATAPOINT, REPLICATION, ROWS, STORAGE_CLASS, TOTAL
 
 MIB = 1024**2
+NFS_PORT = 2049
 
 # ---- what the Describe operations tell -----------------------------------------------------------------------------
 
@@ -142,6 +143,7 @@ class Efs:
         "arn:{partition}:elasticfilesystem:*:*:file-system/*",
         "arn:{partition}:elasticfilesystem:*:*:access-point/*",
     )
+    follows = False
 
     def __init__(self, wishes: Wishes) -> None:
         self._wishes = wishes
@@ -178,11 +180,19 @@ class Efs:
             if backup is not None:
                 enabled = any(policy.get("Status") == "ENABLED" for policy in backup.items)
                 found.say(BACKUP_ENABLED, (file_system_id,), 1 if enabled else 0)
-            _mount_targets(found, file_system_id, targets)
+            _mount_targets(found, file_system_id, text_of(item.get("Name")), targets)
             access_points += self._access_points(found, file_system_id, points)
         _replications(found, {item["FileSystemId"]: item for item in chosen}, replications)
         counts = {"file-system": len(chosen), "access-point": access_points} if listed is not None else {}
-        return Inventory(tuple(found.resources), tuple(found.samples), counts, dict(reader.failures))
+        known = listed is not None and all(targets is not None for targets, *_ in answers)
+        return Inventory(
+            tuple(found.resources),
+            tuple(found.samples),
+            counts,
+            dict(reader.failures),
+            tuple(found.assets),
+            tuple(found.targets) if known else None,
+        )
 
     async def _about(
         self, reader: Reader, file_system_id: str, operations: Sequence[Operation]
@@ -195,6 +205,8 @@ class Efs:
 
     def _file_system(self, found: Findings, item: Item, transitions: Mapping[str, str] | None) -> None:
         file_system_id, tags = item["FileSystemId"], tags_of(item)
+        arn, key = text_of(item.get("FileSystemArn")), text_of(item.get("KmsKeyId"))
+        found.assets.append(Asset(arn, "efs_file_system", ("file_system_id",), (file_system_id,), key))
         described = (
             text_of(item.get("Name")),
             text_of(item.get("ThroughputMode")),
@@ -261,12 +273,24 @@ def _storage_classes(size: Item, transitions: Mapping[str, str] | None) -> list[
     return classes
 
 
-def _mount_targets(found: Findings, file_system_id: str, answer: Answer | None) -> None:
+def _mount_targets(found: Findings, file_system_id: str, name: str, answer: Answer | None) -> None:
     for item in answer.items if answer else ():
         zone, state = text_of(item.get("AvailabilityZoneName")), text_of(item.get("LifeCycleState"))
         found.say(MOUNT_TARGET_AVAILABLE, (file_system_id, zone), 1 if state == "available" else 0)
         described = (text_of(item.get("MountTargetId")), text_of(item.get("SubnetId")), text_of(item.get("IpAddress")))
         found.say(MOUNT_TARGET_INFO, (file_system_id, zone, *described, state), 1)
+        target_id, _, address = described
+        if address:
+            labels = (
+                ("account_id", found.scope.account_id),
+                ("region", found.scope.region),
+                ("file_system_id", file_system_id),
+                ("availability_zone", zone),
+                ("__meta_storage_exporter_file_system_name", name),
+                ("__meta_storage_exporter_mount_target_id", target_id),
+                ("__meta_storage_exporter_state", state),
+            )
+            found.targets.append(Target(f"{address}:{NFS_PORT}", labels))
 
 
 def _replications(found: Findings, chosen: Mapping[str, Item], answer: Answer | None) -> None:

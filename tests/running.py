@@ -1,0 +1,76 @@
+"""The program running in this process, with its address, its configuration file and the simulated AWS it reads."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from exporter.app import App, read_config
+from exporter.clock import FixedClock
+from exporter.config import Config
+from exporter.demo import DemoServer, World, WorldClock
+from tests.harness import T, remember
+
+
+class Running:
+    """A running App with its address and configuration file."""
+
+    def __init__(self, app: App, url: str, file: Path, server: DemoServer, session: aiohttp.ClientSession) -> None:
+        self.app = app
+        self.url = url
+        self.file = file
+        self.server = server
+        self.session = session
+
+    async def get(self, path: str, **headers: str) -> tuple[int, str]:
+        async with self.session.get(self.url + path, headers=headers) as answer:
+            return answer.status, await answer.text()
+
+    async def reload(self) -> tuple[int, str]:
+        async with self.session.post(self.url + "/-/reload") as answer:
+            return answer.status, await answer.text()
+
+    async def until(self, holds: Callable[[str], bool], path: str = "/metrics") -> str:
+        """The first answer of which *holds* is true; gives up after half a minute."""
+        async with asyncio.timeout(30):
+            while not holds(text := (await self.get(path))[1]):
+                await asyncio.sleep(0.05)
+        return text
+
+
+@contextlib.asynccontextmanager
+async def running(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str = "") -> AsyncIterator[Running]:
+    file = tmp_path / "config.yaml"
+    limits = "{deadline: 3s, pass_deadline: 15s, describe_per_second: 1000}"
+    base = f"web: {{listen: '127.0.0.1:0'}}\nlog: {{level: error}}\nlimits: {limits}\n"
+    file.write_text(base + text)
+    world = World(1, WorldClock(at=T))
+    async with DemoServer(world) as server, aiohttp.ClientSession() as session:
+        for name, value in server.environment().items():
+            monkeypatch.setenv(name, value)
+
+        def read() -> Config:
+            return read_config(str(file), os.environ)
+
+        app = App(read(), read=read, source=str(file), environ=os.environ, clock=FixedClock(T))
+        address: asyncio.Future[tuple[str, int]] = asyncio.get_running_loop().create_future()
+        task = asyncio.create_task(app.run(lambda host, port: address.set_result((host, port))))
+        async with asyncio.timeout(30):
+            host, port = await address
+        try:
+            yield Running(app, f"http://{host}:{port}", file, server, session)
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+            remember(server.calls)
+
+
+def has(*names: str) -> Callable[[str], bool]:
+    return lambda text: all(f"\n{name}{{" in text for name in names)
