@@ -104,7 +104,9 @@ def test_metrics_configurations_come_in_pages_of_a_hundred(server: DemoServer, s
     """230 configurations: three pages, each once, with their filters."""
     many = tuple(MetricsConfiguration(f"F{number:03d}", Filter(f"p{number}/")) for number in range(230))
     server.world.add_bucket(Bucket("many-filters", REGION, metrics=many))
-    found, sizes, token = {}, [], {}
+    found: dict[str, str] = {}
+    sizes: list[int] = []
+    token: dict[str, str] = {}
     while True:
         page = s3.list_bucket_metrics_configurations(Bucket="many-filters", **token)
         sizes.append(len(page["MetricsConfigurationList"]))
@@ -202,18 +204,18 @@ def test_replication_and_metrics_configurations(s3: Any) -> None:
     assert "MetricsConfigurationList" not in s3.list_bucket_metrics_configurations(Bucket=BACKUPS)
 
 
-OPERATIONS = {
-    "get_bucket_location": "s3:GetBucketLocation",
-    "get_bucket_versioning": "s3:GetBucketVersioning",
-    "get_bucket_encryption": "s3:GetEncryptionConfiguration",
-    "get_bucket_lifecycle_configuration": "s3:GetLifecycleConfiguration",
-    "get_public_access_block": "s3:GetBucketPublicAccessBlock",
-    "get_bucket_policy_status": "s3:GetBucketPolicyStatus",
-    "get_bucket_tagging": "s3:GetBucketTagging",
-    "get_bucket_logging": "s3:GetBucketLogging",
-    "get_bucket_replication": "s3:GetReplicationConfiguration",
-    "list_bucket_metrics_configurations": "s3:GetMetricsConfiguration",
-}
+OPERATIONS = (
+    "get_bucket_location",
+    "get_bucket_versioning",
+    "get_bucket_encryption",
+    "get_bucket_lifecycle_configuration",
+    "get_public_access_block",
+    "get_bucket_policy_status",
+    "get_bucket_tagging",
+    "get_bucket_logging",
+    "get_bucket_replication",
+    "list_bucket_metrics_configurations",
+)
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)

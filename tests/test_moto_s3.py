@@ -24,6 +24,7 @@ services:
   ebs: {enabled: false}
   efs: {enabled: false}
   protection: {enabled: false}
+  elasticache: {enabled: false}
   s3:
     components: {"acme-(?P<part>loki|tempo)": "${part}"}
     select: {exclude: {tags: {skip: "yes"}}}

@@ -197,7 +197,10 @@ def _check_success(model: ServiceModel, operation: str, body: bytes) -> None:
     shape = model.operation_model(operation).output_shape
     if shape is None or not shape.members:
         return
-    if protocol == "rest-xml":
+    payload = shape.members.get(str(shape.serialization.get("payload", "")))
+    if payload is not None and payload.type_name == "string":
+        good = bool(body.strip())  # a text of its own kind, such as a bucket's policy
+    elif protocol == "rest-xml":
         # Also where the answer is one member, such as a bucket's encryption: nothing would be read as none of it.
         root, expected = _root_of(body), _ROOTS.get((model.service_name, operation))
         # Some stand-ins for AWS name every document after its operation.

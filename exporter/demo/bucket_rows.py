@@ -68,6 +68,7 @@ def _observability(seed: int) -> list[Bucket]:
                 encryption=Encryption("aws:kms", key_arn(seed), bucket_key=True) if own_key else Encryption(),
                 lifecycle=rules,
                 policy=False,
+                tls_only=True,
                 tags=(("team", "observability"), ("component", component), ("data-classification", "internal")),
                 metrics=_ENTIRE,
                 storage={"StandardStorage": size},

@@ -158,7 +158,8 @@ class Bucket:
     One general purpose bucket.
 
     `versioning` is None where it was never enabled, else ``Enabled`` or ``Suspended``; `mfa_delete` None where it was
-    never set. `policy` says whether the bucket's policy makes it public, None without a policy. `storage` is bytes by
+    never set. `policy` says whether the bucket's policy makes it public, None without a policy; `tls_only`,
+    whether it refuses requests without TLS. `storage` is bytes by
     CloudWatch's StorageType and `objects` their number, both at creation (or `GENESIS`, if later); `growth` is bytes
     per day, of the first storage type. At `opened` somebody lifts the block and makes the policy public. Instants in
     unix seconds.
@@ -175,6 +176,7 @@ class Bucket:
     lifecycle: tuple[LifecycleRule, ...] = ()
     public_access_block: PublicAccessBlock | None = PublicAccessBlock()
     policy: bool | None = None
+    tls_only: bool = False
     tags: Tags = ()
     logging: Logging | None = None
     replication: tuple[ReplicationRule, ...] = ()

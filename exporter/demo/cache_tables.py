@@ -216,7 +216,7 @@ PAIR: Mapping[str, Row] = {
     "NetworkBaselineUsageOutPercentage": _host(_baseline_out),
     "NetworkBaselineMaxUsageInPercentage": _host(lambda m, c: 2.5 * _baseline_in(m, c)),
     "NetworkBaselineMaxUsageOutPercentage": _host(lambda m, c: 2.5 * _baseline_out(m, c)),
-    "MajorPageFaults": _host(lambda m, _: 0.0 if m.memory < 99.0 else 12.0),
+    "MajorPageFaults": Row(lambda m, _: 0.0 if m.memory < 99.0 else 12.0),
     "DatabaseMemoryUsageCountedForEvictPercentage": Row(lambda m, _: 0.985 * m.memory if m.memory < 100 else 100.0),
     "DatabaseCapacityUsagePercentage": Row(_capacity),
     "DatabaseCapacityUsageCountedForEvictPercentage": Row(lambda m, c: 0.985 * _capacity(m, c)),

@@ -220,8 +220,19 @@ def _backup(world: World, _given: dict[str, str], identity: str, _: Tweaks) -> B
 
 
 def _policy(world: World, _given: dict[str, str], identity: str, _: Tweaks) -> Body:
-    _system(world, identity)
-    raise WireError("PolicyNotFound", f"File system '{identity}' has no policy.", 404)
+    system = _system(world, identity)
+    if not system.tls_only:
+        raise WireError("PolicyNotFound", f"File system '{identity}' has no policy.", 404)
+    # As the console writes it for "Enforce in-transit encryption for all clients".
+    statement = {
+        "Effect": "Deny",
+        "Principal": {"AWS": "*"},
+        "Action": "*",
+        "Resource": _arn(world, "file-system", system.file_system_id),
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+    policy = {"Version": "2012-10-17", "Id": "efs-policy", "Statement": [statement]}
+    return {"FileSystemId": system.file_system_id, "Policy": orjson.dumps(policy).decode()}
 
 
 def _replication(world: World, given: dict[str, str], _: str, tweaks: Tweaks) -> Body:

@@ -359,6 +359,7 @@ def _file_systems(seed: int) -> list[FileSystem]:
             lifecycle=(("TransitionToIA", "AFTER_30_DAYS"),),
             backup="ENABLED",
             replication=Replication(identifier("fs", seed, "eks_production-replica"), "ap-southeast-1"),
+            tls_only=True,
             tags=(("Name", "eks_production"), ("team", "platform"), ("data-classification", "confidential")),
             kms_key_id=key,
         ),

@@ -342,6 +342,7 @@ class FileSystem:
     replication: Replication | None = None
     tags: Tags = ()
     kms_key_id: str = ""
+    tls_only: bool = False
     state: str = "available"
     deleted: float = NEVER
 

@@ -11,6 +11,8 @@ import re
 from collections.abc import Callable, Mapping
 from urllib.parse import parse_qsl, unquote
 
+import orjson
+
 from exporter.demo import s3_bodies
 from exporter.demo.buckets import Bucket
 from exporter.demo.s3_bodies import Content, Tree
@@ -37,6 +39,7 @@ _SUBRESOURCES = {
     "lifecycle": "GetBucketLifecycleConfiguration",
     "publicAccessBlock": "GetPublicAccessBlock",
     "policyStatus": "GetBucketPolicyStatus",
+    "policy": "GetBucketPolicy",
     "tagging": "GetBucketTagging",
     "logging": "GetBucketLogging",
     "replication": "GetBucketReplication",
@@ -84,11 +87,13 @@ def handle(world: World, request: Request, operation: str, tweaks: Tweaks) -> Re
     """
     if operation == "ListBuckets":
         return _answer("ListAllMyBucketsResult", _list_buckets(world, request, tweaks))
-    if operation not in _HANDLERS:
+    if operation not in _HANDLERS and operation != "GetBucketPolicy":
         raise refusal(S3, "unknown-operation", operation=operation)
     bucket = _bucket(world, request, operation)
     if operation == "ListBucketMetricsConfigurations":
         return _answer("ListMetricsConfigurationsResult", _metrics(bucket, request, tweaks))
+    if operation == "GetBucketPolicy":
+        return Reply(200, "application/json", _policy(bucket), {"x-amz-request-id": REQUEST_ID})
     root, make = _HANDLERS[operation]
     headers: dict[str, str] = {}
     if operation == "GetBucketLifecycleConfiguration":
@@ -205,6 +210,22 @@ def _policy_status(bucket: Bucket) -> Tree:
     if bucket.policy is None:
         raise _absent("NoSuchBucketPolicy", "The bucket policy does not exist", bucket)
     return [("IsPublic", bucket.policy)]
+
+
+def _policy(bucket: Bucket) -> bytes:
+    """The policy itself, a JSON document rather than XML (S3 API Reference, GetBucketPolicy)."""
+    if bucket.policy is None:
+        raise _absent("NoSuchBucketPolicy", "The bucket policy does not exist", bucket)
+    resources = [bucket.arn, f"{bucket.arn}/*"]
+    statements: list[dict[str, object]] = []
+    if bucket.policy:
+        reading = {"Sid": "Everybody", "Effect": "Allow", "Principal": "*", "Action": "s3:GetObject"}
+        statements.append({**reading, "Resource": resources[1]})
+    if bucket.tls_only:
+        plain = {"Bool": {"aws:SecureTransport": "false"}}
+        refusal_of_all = {"Sid": "OnlyTls", "Effect": "Deny", "Principal": "*", "Action": "s3:*"}
+        statements.append({**refusal_of_all, "Resource": resources, "Condition": plain})
+    return orjson.dumps({"Version": "2012-10-17", "Statement": statements})
 
 
 def _tagging(bucket: Bucket) -> Tree:

@@ -1,8 +1,8 @@
 """
 The parts AWS's dialects share: a request as it came, an answer, errors, XML, pages.
 
-Nothing here knows what exists; `ec2`, `efs`, `cloudwatch` and `sts` do. Errors are spelled per service, since each
-spells them differently (aws-facts 2.4, 3.2; API references of the services, "Common errors"). Pure.
+Nothing here knows what exists; `ec2`, `efs`, `s3`, `cloudwatch` and `sts` do. Errors are spelled per service, since
+each spells them differently (aws-facts 2.4, 3.2; API references of the services, "Common errors"). Pure.
 """
 
 from __future__ import annotations

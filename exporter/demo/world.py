@@ -2,7 +2,7 @@
 The simulated account: what exists, what is published of it, and when it can be seen.
 
 A `World` is a function of (seed, instant, scenario, changes made by hand): reading it changes nothing, and the order
-of questions does not matter. It knows no wire: `ec2`, `efs`, `cloudwatch` and `sts` put it into AWS's dialects.
+of questions does not matter. It knows no wire: `ec2`, `efs`, `s3`, `cloudwatch` and `sts` put it into AWS's dialects.
 """
 
 from __future__ import annotations

@@ -34,6 +34,7 @@ from exporter.services.ebs_facts import (
     BASELINE_IOPS,
     BASELINE_THROUGHPUT,
     CREATED,
+    ENCRYPTED,
     FAMILIES,
     FAST_RESTORES,
     INSTANCE_INFO,
@@ -205,6 +206,7 @@ class Ebs:
             text_of(item.get("SnapshotId")),
         )
         found.say(self._info, (volume_id, *described, *(tags.get(key, "") for key in self._wishes.tags)), 1)
+        found.say(ENCRYPTED, (volume_id,), item.get("Encrypted"))
         found.say(SIZE, (volume_id,), _times(item.get("Size"), GIB))
         found.say(IOPS, (volume_id,), item.get("Iops"))
         found.say(THROUGHPUT, (volume_id,), _times(item.get("Throughput"), MIB))

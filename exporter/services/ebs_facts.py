@@ -47,6 +47,7 @@ VOLUME_INFO = info(
         "snapshot_id",
     ),
 )
+ENCRYPTED = gauge("aws_ebs_volume_encrypted", "1 where the volume is encrypted at rest, else 0.", ("volume_id",))
 SIZE = gauge("aws_ebs_volume_size_bytes", "Size of the volume.", ("volume_id",))
 IOPS = gauge(
     "aws_ebs_volume_provisioned_iops",
@@ -149,6 +150,7 @@ OPERATIONS: tuple[Operation, ...] = (
 
 FAMILIES: tuple[Family, ...] = (
     VOLUME_INFO,
+    ENCRYPTED,
     SIZE,
     IOPS,
     THROUGHPUT,

@@ -6,8 +6,8 @@ and replication (aws-facts 3.3). What CloudWatch publishes is the table in `efs_
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from exporter.model import Asset, Fact, Family, Inventory, MetricRow, Resource, Scope, Target
 from exporter.services.base import (
@@ -18,101 +18,45 @@ from exporter.services.base import (
     Operation,
     Reader,
     Wishes,
-    gauge,
-    info,
     seconds_of,
     tags_of,
     text_of,
     with_tags,
 )
+from exporter.services.efs_facts import (
+    ACCESS_POINT_COUNT,
+    ACCESS_POINT_INFO,
+    ACCESS_POINTS,
+    BACKUP,
+    BACKUP_ENABLED,
+    CREATED,
+    ENCRYPTED,
+    FAMILIES,
+    FILE_SYSTEMS,
+    INFO,
+    LIFECYCLE,
+    LIFECYCLE_INFO,
+    METERED_AT,
+    METERED_SIZE,
+    MOUNT_TARGET_AVAILABLE,
+    MOUNT_TARGET_INFO,
+    MOUNT_TARGETS,
+    OPERATIONS,
+    POLICY,
+    PROVISIONED,
+    REPLICATED_AT,
+    REPLICATION_INFO,
+    REPLICATIONS,
+    TLS_ONLY,
+    TRANSITION,
+)
 from exporter.services.efs_rows import FILE_SYSTEM, NEWEST_DATAPOINT, REPLICATION, ROWS, STORAGE_CLASS, TOTAL
+from exporter.services.policies import requires_tls
 
 MIB = 1024**2
 NFS_PORT = 2049
 
-# ---- what the Describe operations tell -----------------------------------------------------------------------------
-
-_FAST = 60
-_NONE = frozenset({"PolicyNotFound", "ReplicationNotFound", "FileSystemNotFound"})
-_GONE = frozenset({"FileSystemNotFound", "MountTargetNotFound", "AccessPointNotFound"})
-
-
-def _operation(name: str, every: int, result: str, **more: Any) -> Operation:
-    return Operation("efs", name, every, f"elasticfilesystem:{name}", result, **more)
-
-
-FILE_SYSTEMS = _operation("DescribeFileSystems", 300, "FileSystems", page_size=100)
-MOUNT_TARGETS = _operation("DescribeMountTargets", _FAST, "MountTargets", page_size=100, absent=_GONE)
-ACCESS_POINTS = _operation("DescribeAccessPoints", 300, "AccessPoints", page_size=100, absent=_GONE)
-LIFECYCLE = _operation("DescribeLifecycleConfiguration", 3600, "LifecyclePolicies", paged=False, absent=_NONE)
-BACKUP = _operation("DescribeBackupPolicy", 3600, "BackupPolicy", paged=False, absent=_NONE)
-REPLICATIONS = _operation("DescribeReplicationConfigurations", 300, "Replications", absent=_NONE)
-
-_FS = ("file_system_id",)
-INFO = info(
-    "aws_efs_file_system_info",
-    "What the file system is: DescribeFileSystems' words for what may change.",
-    (
-        "file_system_id",
-        "name",
-        "throughput_mode",
-        "performance_mode",
-        "state",
-        "encrypted",
-        "kms_key_id",
-        "availability_zone",
-        "replication_overwrite_protection",
-    ),
-)
-PROVISIONED = gauge(
-    "aws_efs_file_system_provisioned_throughput_bytes_per_second",
-    "Throughput the file system is provisioned for (provisioned mode).",
-    _FS,
-)
-METERED_SIZE = gauge(
-    "aws_efs_file_system_metered_size_bytes",
-    "Metered bytes in a storage class, about an hour old.",
-    ("file_system_id", "storage_class"),
-)
-METERED_AT = gauge(
-    "aws_efs_file_system_metered_size_timestamp_seconds", "When the size was metered, unix seconds.", _FS
-)
-CREATED = gauge("aws_efs_file_system_created_timestamp_seconds", "When the file system was made, unix seconds.", _FS)
-ACCESS_POINT_COUNT = gauge("aws_efs_file_system_access_points", "Access points of the file system.", _FS)
-BACKUP_ENABLED = gauge(
-    "aws_efs_file_system_backup_enabled", "1 where the file system's own backup policy is enabled, else 0.", _FS
-)
-LIFECYCLE_INFO = info(
-    "aws_efs_file_system_lifecycle_info",
-    "When files move between storage classes; empty where they do not.",
-    ("file_system_id", "transition_to_ia", "transition_to_archive", "transition_to_primary_storage_class"),
-)
-MOUNT_TARGET_AVAILABLE = gauge(
-    "aws_efs_mount_target_available",
-    "1 where the zone's mount target is available, else 0.",
-    ("file_system_id", "availability_zone"),
-)
-MOUNT_TARGET_INFO = info(
-    "aws_efs_mount_target_info",
-    "The mount target of a zone.",
-    ("file_system_id", "availability_zone", "mount_target_id", "subnet_id", "ip_address", "state"),
-)
-ACCESS_POINT_INFO = info(
-    "aws_efs_access_point_info",
-    "The access point: the CSI driver makes one a claim and writes the PersistentVolume's name as client token.",
-    ("file_system_id", "access_point_id", "name", "path", "client_token", "uid", "gid", "state"),
-)
-REPLICATION_INFO = info(
-    "aws_efs_file_system_replication_info",
-    "Where the file system is replicated to, and how that stands.",
-    ("file_system_id", "destination_file_system_id", "destination_region", "status"),
-)
-REPLICATED_AT = gauge(
-    "aws_efs_file_system_last_replicated_timestamp_seconds",
-    "Everything written before this instant is in the replica, unix seconds.",
-    ("file_system_id", "destination_file_system_id"),
-)
-
+_TRANSITIONS = (("IA", "TransitionToIA"), ("Archive", "TransitionToArchive"))
 _METERED = (("Standard", "ValueInStandard"), ("IA", "ValueInIA"), ("Archive", "ValueInArchive"))
 
 
@@ -121,22 +65,8 @@ class Efs:
 
     name = "efs"
     rows: tuple[MetricRow, ...] = ROWS
-    operations: tuple[Operation, ...] = (FILE_SYSTEMS, MOUNT_TARGETS, ACCESS_POINTS, LIFECYCLE, BACKUP, REPLICATIONS)
-    families: tuple[Family, ...] = (
-        INFO,
-        PROVISIONED,
-        METERED_SIZE,
-        METERED_AT,
-        CREATED,
-        ACCESS_POINT_COUNT,
-        BACKUP_ENABLED,
-        LIFECYCLE_INFO,
-        MOUNT_TARGET_AVAILABLE,
-        MOUNT_TARGET_INFO,
-        ACCESS_POINT_INFO,
-        REPLICATION_INFO,
-        REPLICATED_AT,
-    )
+    operations: tuple[Operation, ...] = OPERATIONS
+    families: tuple[Family, ...] = FAMILIES
     members: tuple[Member, ...] = (Member(NEWEST_DATAPOINT, frozenset({FILE_SYSTEM.name})),)
 
     arns: tuple[str, ...] = (
@@ -159,10 +89,10 @@ class Efs:
             for item in (listed.items if listed else ())
             if self._wishes.pick(item["FileSystemId"], tags_of(item)) and item.get("LifeCycleState") != "deleted"
         ]
-        asked = (MOUNT_TARGETS, ACCESS_POINTS, LIFECYCLE, BACKUP)
+        asked = (MOUNT_TARGETS, ACCESS_POINTS, LIFECYCLE, BACKUP, POLICY)
         answers = await asyncio.gather(*(self._about(reader, item["FileSystemId"], asked) for item in chosen))
         access_points = 0
-        for item, (targets, points, lifecycle, backup) in zip(chosen, answers, strict=True):
+        for item, (targets, points, lifecycle, backup, policy) in zip(chosen, answers, strict=True):
             transitions = _transitions(lifecycle)
             self._file_system(found, item, transitions)
             file_system_id = item["FileSystemId"]
@@ -177,9 +107,14 @@ class Efs:
                     ),
                     1,
                 )
+                for storage_class, key in _TRANSITIONS:
+                    found.say(TRANSITION, (file_system_id, storage_class), _after(transitions.get(key, "")))
             if backup is not None:
-                enabled = any(policy.get("Status") == "ENABLED" for policy in backup.items)
+                enabled = any(each.get("Status") == "ENABLED" for each in backup.items)
                 found.say(BACKUP_ENABLED, (file_system_id,), 1 if enabled else 0)
+            if policy is not None:
+                strict = any(requires_tls(text_of(each.get("Policy"))) for each in policy.items)
+                found.say(TLS_ONLY, (file_system_id,), 1 if strict else 0)
             _mount_targets(found, file_system_id, text_of(item.get("Name")), targets)
             access_points += self._access_points(found, file_system_id, points)
         _replications(found, {item["FileSystemId"]: item for item in chosen}, replications)
@@ -218,6 +153,7 @@ class Efs:
             text_of((item.get("FileSystemProtection") or {}).get("ReplicationOverwriteProtection")),
         )
         found.say(self._info, (file_system_id, *described, *(tags.get(key, "") for key in self._wishes.tags)), 1)
+        found.say(ENCRYPTED, (file_system_id,), item.get("Encrypted"))
         provisioned = item.get("ProvisionedThroughputInMibps")
         found.say(PROVISIONED, (file_system_id,), None if provisioned is None else provisioned * MIB)
         size = item.get("SizeInBytes") or {}
@@ -260,6 +196,12 @@ def _transitions(lifecycle: Answer | None) -> dict[str, str] | None:
     if lifecycle is None:
         return None
     return {key: text_of(value) for policy in lifecycle.items for key, value in policy.items()}
+
+
+def _after(rule: str) -> int | None:
+    """Seconds of a rule such as ``AFTER_30_DAYS``; None where there is none, or none that is a time."""
+    found = re.fullmatch(r"AFTER_(\d+)_DAYS?", rule)
+    return int(found[1]) * 86400 if found else None
 
 
 def _storage_classes(size: Item, transitions: Mapping[str, str] | None) -> list[str]:

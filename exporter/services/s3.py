@@ -35,6 +35,7 @@ from exporter.services.s3_facts import (
     LOGGING,
     METRICS,
     OPERATIONS,
+    POLICY,
     POLICY_STATUS,
     PUBLIC_ACCESS,
     REPLICATION_RULES,
@@ -74,8 +75,12 @@ _SETTINGS = (
     POLICY_STATUS,
     REPLICATION_RULES,
     METRICS,
+    POLICY,
     LOGGING,
 )
+
+_ALONGSIDE = 8
+"""Buckets that are read at one time."""
 
 
 class S3:
@@ -97,7 +102,7 @@ class S3:
         self._wishes = wishes
         self._info = with_tags(BUCKET_INFO, wishes.tags)
         self._types: dict[str, list[str]] = {}
-        self._seen: dict[str, int] = {}  # bucket → when the oldest of what is known of it was read
+        self._served: dict[str, int] = {}  # bucket → the last pass in which nothing of it had to wait
 
     async def discover(self, reader: Reader, scope: Scope) -> Inventory:
         """Buckets with their storage types, filters and replications as resources, everything else as samples."""
@@ -150,24 +155,30 @@ class S3:
         What is known of each bucket that is selected.
 
         Calls are made in the order of asking and a pass has room for so many: the stack's own buckets come first, then
-        those not seen for longest, so that however many there are each has its turn.
+        those that have waited for longest, so that however many there are each has its turn.
         """
-        seen, self._seen = self._seen, {}
-        order = sorted(items, key=lambda name: (not self._wishes.component(name), seen.get(name, 0)))
-        about = await asyncio.gather(*(self._about(reader, name, items[name]) for name in order))
+        served = self._served = {name: self._served.get(name, 0) for name in items}
+        order = sorted(items, key=lambda name: (not self._wishes.component(name), served[name]))
+        turns = asyncio.Semaphore(_ALONGSIDE)
+
+        async def one(name: str) -> About | None:
+            async with turns:  # bucket after bucket, so that those whose turn it is are read whole
+                return await self._about(reader, name, items[name])
+
+        about = await asyncio.gather(*map(one, order))
         return {each.name: each for each in about if each is not None}
 
     async def _about(self, reader: Reader, name: str, item: Item) -> About | None:
         """What is known of the bucket, None where it is not selected. Tags come first, for they select."""
-        component = self._wishes.component(name)
+        component, waiting = self._wishes.component(name), reader.waiting
         tagging = await _of_bucket(reader, TAGGING, name, component)
         tags, answers = tags_in(tagging), dict.fromkeys(_SETTINGS)
         selected = self._wishes.pick(name, tags)
         if selected:
             read = await asyncio.gather(*(_of_bucket(reader, each, name, component) for each in _SETTINGS))
             answers = dict(zip(_SETTINGS, read, strict=True))
-        known = [answer.at for answer in (tagging, *answers.values()) if answer is not None]
-        self._seen[name] = min(known, default=0)
+        if reader.waiting == waiting:
+            self._served[name] = reader.now
         return About(name, item, component, tags, answers) if selected else None
 
     # ---- saying ----

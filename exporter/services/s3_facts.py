@@ -32,6 +32,7 @@ ENCRYPTION = _of_bucket(
 LIFECYCLE = _of_bucket("GetBucketLifecycleConfiguration", "GetLifecycleConfiguration", "NoSuchLifecycleConfiguration")
 PUBLIC_ACCESS = _of_bucket("GetPublicAccessBlock", "GetBucketPublicAccessBlock", "NoSuchPublicAccessBlockConfiguration")
 POLICY_STATUS = _of_bucket("GetBucketPolicyStatus", "GetBucketPolicyStatus", "NoSuchBucketPolicy")
+POLICY = _of_bucket("GetBucketPolicy", "GetBucketPolicy", "NoSuchBucketPolicy")
 LOGGING = _of_bucket("GetBucketLogging", "GetBucketLogging")
 REPLICATION_RULES = _of_bucket(
     "GetBucketReplication", "GetReplicationConfiguration", "ReplicationConfigurationNotFoundError"
@@ -63,6 +64,7 @@ OPERATIONS: tuple[Operation, ...] = (
     LIFECYCLE,
     PUBLIC_ACCESS,
     POLICY_STATUS,
+    POLICY,
     LOGGING,
     REPLICATION_RULES,
     METRICS,
@@ -94,6 +96,11 @@ ENCRYPTION_ENABLED = gauge(
     "aws_s3_bucket_encryption_enabled", "1 where new objects are encrypted by default, else 0.", _BUCKET
 )
 PUBLIC = gauge("aws_s3_bucket_public", "1 where the bucket's policy makes it public, 0 where none does.", _BUCKET)
+TLS_ONLY = gauge(
+    "aws_s3_bucket_transit_encryption_required",
+    "1 where the bucket's policy denies everybody everything without TLS, 0 where it does not or there is none.",
+    _BUCKET,
+)
 PUBLIC_ACCESS_BLOCKED = gauge(
     "aws_s3_bucket_public_access_blocked",
     "1 where all four settings of the bucket's own public access block are on, else 0; the account's are not in it.",
@@ -182,6 +189,7 @@ FAMILIES: tuple[Family, ...] = (
     VERSIONING_ENABLED,
     ENCRYPTION_ENABLED,
     PUBLIC,
+    TLS_ONLY,
     PUBLIC_ACCESS_BLOCKED,
     PUBLIC_ACCESS_SETTING,
     LOGGING_ENABLED,

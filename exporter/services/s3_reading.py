@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from exporter.model import Family
 from exporter.services.base import Answer, Findings, Item, Operation, seconds_of, text_of
+from exporter.services.policies import requires_tls
 from exporter.services.s3_facts import (
     BUCKET_INFO,
     CREATED,
@@ -32,6 +33,7 @@ from exporter.services.s3_facts import (
     METRICS,
     METRICS_CONFIGURATION_INFO,
     METRICS_CONFIGURATIONS,
+    POLICY,
     POLICY_STATUS,
     PUBLIC,
     PUBLIC_ACCESS,
@@ -40,6 +42,7 @@ from exporter.services.s3_facts import (
     REPLICATION_ENABLED,
     REPLICATION_RULE_INFO,
     REPLICATION_RULES,
+    TLS_ONLY,
     VERSIONING,
     VERSIONING_ENABLED,
 )
@@ -197,6 +200,9 @@ def say(found: Findings, about: About, info: Family, tags: Mapping[str, str], re
     policy = about.document(POLICY_STATUS)
     if policy is not None:
         found.say(PUBLIC, bucket, (policy.get("PolicyStatus") or {"IsPublic": False}).get("IsPublic"))
+    own_policy = about.document(POLICY)
+    if own_policy is not None:
+        found.say(TLS_ONLY, bucket, requires_tls(text_of(own_policy.get("Policy"))))
     blocks = about.document(PUBLIC_ACCESS)
     if blocks is not None:
         flags = blocks.get("PublicAccessBlockConfiguration") or {}

@@ -1,81 +1,15 @@
 """
-What every CloudWatch family must be made of, written by hand from aws-facts 1.1, 1.2, 1.3, 1.7 and 4.3.
+What every CloudWatch family of EBS and EFS must be made of, written by hand from aws-facts 1.1, 1.2, 1.3, 1.7 and 4.3.
 
 Family names, labels, folds and intervals are the interface (design.md 6.1 to 6.3); what AWS publishes, under which
-dimensions, in which unit and for which resources comes from AWS's documentation. A witness: it imports nothing of the
-exporter and must stay so, also where the exporter's rows would be handy. Pure.
+dimensions, in which unit and for which resources comes from AWS's documentation. Pure.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
 
-Facts = Mapping[str, Any]
-"""What Describe says of the thing a metric is about; `reader` fills it."""
-
-DELAY = 120
-"""Seconds after the end of a period until it is read (aws-facts 7: complete after one to three minutes)."""
-
-
-@dataclass(frozen=True)
-class Metric:
-    """
-    A family and where its values come from.
-
-    Args:
-        family: name at `/metrics`.
-
-        subject: the kind of thing, which decides the dimensions and labels.
-
-        namespace: CloudWatch's, as are `metric` and `statistic`.
-
-        multiply: factor from CloudWatch's unit to the family's.
-
-        per_second: whether the datapoint is a sum over `period` seconds.
-
-        fold: mean, max, min or newest of one pass's points.
-
-        every: seconds between two passes.
-
-        exists: names of `CONDITIONS` that must all hold for AWS to publish it.
-    """
-
-    family: str
-    subject: str
-    namespace: str
-    metric: str
-    statistic: str
-    multiply: float
-    per_second: bool
-    fold: str
-    period: int
-    every: int
-    tier: str
-    exists: tuple[str, ...]
-
-    @property
-    def service(self) -> str:
-        return self.family.split("_")[1]
-
-    @property
-    def span(self) -> int:
-        """Seconds after which a value is too old to be shown (design.md 6.2, "Life")."""
-        return self.every + DELAY + 2 * self.period
-
-    def may_exist(self, facts: Facts) -> bool:
-        return all(CONDITIONS[name](facts) for name in self.exists)
-
-
-UNITS: Mapping[str, tuple[float, bool]] = {
-    "as-is": (1.0, False),
-    "percent": (1 / 100, False),
-    "ms": (1 / 1000, False),
-    "KiB/s": (1024.0, False),
-    "sum": (1.0, True),
-}
-"""CloudWatch's unit → factor to the base unit, and whether it is a sum over the period."""
+from tests.independent.metric import Condition, Facts, metrics_of
 
 
 def _bucket(facts: Facts) -> bool:
@@ -95,7 +29,7 @@ def _bucket(facts: Facts) -> bool:
     return not (exceeds and facts["nitro"])
 
 
-CONDITIONS: Mapping[str, Callable[[Facts], bool]] = {
+CONDITIONS: Mapping[str, Condition] = {
     "nitro": lambda facts: bool(facts["nitro"]),
     "virtual": lambda facts: not facts["metal"],
     "unshared": lambda facts: not facts["multi_attach"],
@@ -211,38 +145,7 @@ replication AWS/EFS aws_efs_file_system_
 time_since_last_sync_seconds          TimeSinceLastSync    Maximum     as-is   newest 60  900 standard
 """
 
-
-def _metrics() -> tuple[Metric, ...]:
-    found: list[Metric] = []
-    subject = namespace = prefix = ""
-    for words in (line.split() for line in _TABLE.splitlines()):
-        if not words or words[0].startswith("#"):
-            continue
-        if len(words) == 3:
-            subject, namespace, prefix = words
-            continue
-        name, metric, statistic, unit, fold, period, every, tier, *exists = words
-        multiply, per_second = UNITS[unit]
-        found.append(
-            Metric(
-                prefix + name,
-                subject,
-                namespace,
-                metric,
-                statistic,
-                multiply,
-                per_second,
-                fold,
-                int(period),
-                int(every),
-                tier,
-                tuple(exists),
-            )
-        )
-    return tuple(found)
-
-
-METRICS = _metrics()
+METRICS = metrics_of(_TABLE, CONDITIONS)
 
 INVENTORY: Mapping[str, tuple[str, ...]] = {
     # DescribeVolumes
