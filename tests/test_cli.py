@@ -99,9 +99,10 @@ def test_policy_only_reads() -> None:
 def test_policy_follows_the_configuration(tmp_path: Path) -> None:
     """What the configuration switches on or off comes and goes in the policy."""
     file = tmp_path / "c.yaml"
+    off = ", ".join(f"{name}: {{enabled: false}}" for name in SERVICES if name != "ebs")
     file.write_text(
         "scopes: [{regions: [eu-west-1], roles: [{arn: 'arn:aws:iam::123456789012:role/x'}]}]\n"
-        "services: {efs: {enabled: false}, ebs: {tiers: [essential, standard, on-request]}}\n"
+        f"services: {{{off}, ebs: {{tiers: [essential, standard, on-request]}}}}\n"
     )
     document = json.loads(cli("policy", "--config", str(file)).output)
     by_sid = {statement["Sid"]: statement for statement in document["Statement"]}
