@@ -85,6 +85,14 @@ def set_up(s3: Any, far: Any) -> None:
             "RestrictPublicBuckets": True,
         },
     )
+    plain = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": ["arn:aws:s3:::logs", "arn:aws:s3:::logs/*"],
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+    s3.put_bucket_policy(Bucket="logs", Policy=json.dumps({"Version": "2012-10-17", "Statement": [plain]}))
     everyone = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::acme-loki/*"}
     s3.put_bucket_policy(**loki, Policy=json.dumps({"Version": "2012-10-17", "Statement": [everyone]}))
     s3.put_bucket_tagging(**loki, Tagging={"TagSet": [{"Key": "team", "Value": 'ob"s\\€'}]})
@@ -176,6 +184,9 @@ def test_once_against_moto(moto: str, tmp_path: Any) -> None:
         ("aws_s3_bucket_encryption_enabled", {"bucket": "plain"}, 0),
         ("aws_s3_bucket_public", loki, 1),
         ("aws_s3_bucket_public", {"bucket": "plain"}, 0),
+        ("aws_s3_bucket_transit_encryption_required", loki, 0),
+        ("aws_s3_bucket_transit_encryption_required", {"bucket": "logs"}, 1),
+        ("aws_s3_bucket_transit_encryption_required", {"bucket": "plain"}, 0),
         ("aws_s3_bucket_public_access_blocked", loki, 0),
         ("aws_s3_bucket_public_access_blocked", {"bucket": "logs"}, 1),
         ("aws_s3_bucket_public_access_block_setting", {**loki, "setting": "block_public_acls"}, 1),
