@@ -243,6 +243,7 @@ S3_GOOD = {
     "GetBucketEncryption": b"<ServerSideEncryptionConfiguration><Rule/></ServerSideEncryptionConfiguration>",
     "GetBucketLifecycleConfiguration": b"<LifecycleConfiguration/>",
     "GetPublicAccessBlock": b"<s3:PublicAccessBlockConfiguration xmlns:s3='x'/>",
+    "GetBucketPolicy": b'{"Version": "2012-10-17", "Statement": []}',
     "GetBucketPolicyStatus": b"<PolicyStatus><IsPublic>true</IsPublic></PolicyStatus>",
     "GetBucketLogging": b"<!-- off -->\n<BucketLoggingStatus/>",
     "GetBucketReplication": b"<ReplicationConfiguration><Role>r</Role></ReplicationConfiguration>",
@@ -278,7 +279,8 @@ async def test_a_success_of_s3_is_its_own_document_or_none(monkeypatch: pytest.M
     good = S3_GOOD[operation]
     half = good.partition(b"?>\n")[2] or good.partition(b"-->\n")[2] or good
     cut = half.replace(b"/>", b">").partition(b">")[0] + b"><Rule><Stat"
-    bad = [b"", b" ", b"{}", b"<!doctype html><html><body>sign in", b"<html/>", b"<ListBucketResult/>", b"half", cut]
+    other = b"[]" if operation == "GetBucketPolicy" else b"{}"
+    bad = [b"", b" ", other, b"<!doctype html><html><body>sign in", b"<html/>", b"<ListBucketResult/>", b"half", cut]
     first, *others, last = await _s3([good, *bad, good], operation, monkeypatch)
     assert isinstance(first, dict)
     assert others == ["Malformed"] * len(bad)

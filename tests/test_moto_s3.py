@@ -57,7 +57,7 @@ def put(
 def set_up(s3: Any, far: Any) -> None:
     """A bucket with everything set, one with nothing, one that is left out, one in another region."""
     here = {"CreateBucketConfiguration": {"LocationConstraint": REGION}}
-    for name in ("acme-loki", "plain", "skipped", "logs"):
+    for name in ("acme-loki", "plain", "skipped", "logs", "tls-only"):
         s3.create_bucket(Bucket=name, **here)
     far.create_bucket(Bucket="acme-far")
     far.put_bucket_versioning(Bucket="acme-far", VersioningConfiguration={"Status": "Enabled"})
@@ -85,6 +85,14 @@ def set_up(s3: Any, far: Any) -> None:
             "RestrictPublicBuckets": True,
         },
     )
+    plain = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": ["arn:aws:s3:::tls-only", "arn:aws:s3:::tls-only/*"],
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+    s3.put_bucket_policy(Bucket="tls-only", Policy=json.dumps({"Version": "2012-10-17", "Statement": [plain]}))
     everyone = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::acme-loki/*"}
     s3.put_bucket_policy(**loki, Policy=json.dumps({"Version": "2012-10-17", "Statement": [everyone]}))
     s3.put_bucket_tagging(**loki, Tagging={"TagSet": [{"Key": "team", "Value": 'ob"s\\€'}]})
@@ -176,6 +184,9 @@ def test_once_against_moto(moto: str, tmp_path: Any) -> None:
         ("aws_s3_bucket_encryption_enabled", {"bucket": "plain"}, 0),
         ("aws_s3_bucket_public", loki, 1),
         ("aws_s3_bucket_public", {"bucket": "plain"}, 0),
+        ("aws_s3_bucket_transit_encryption_required", loki, 0),
+        ("aws_s3_bucket_transit_encryption_required", {"bucket": "tls-only"}, 1),
+        ("aws_s3_bucket_transit_encryption_required", {"bucket": "plain"}, 0),
         ("aws_s3_bucket_public_access_blocked", loki, 0),
         ("aws_s3_bucket_public_access_blocked", {"bucket": "logs"}, 1),
         ("aws_s3_bucket_public_access_block_setting", {**loki, "setting": "block_public_acls"}, 1),
@@ -221,7 +232,7 @@ def test_once_against_moto(moto: str, tmp_path: Any) -> None:
         assert values(name, **labels) == [value], (name, labels)
 
     created = {each["labels"]["bucket"]: each["value"] for each in answer["samples"] if "_created_" in each["name"]}
-    assert created.keys() == {"acme-loki", "plain", "logs"}
+    assert created.keys() == {"acme-loki", "plain", "logs", "tls-only"}
     assert all(abs(at - time.time()) < 3600 for at in created.values())
     # Nobody put these, so nobody shows them: no size of another region's bucket, no rule that is off, no zero.
     assert values("aws_s3_bucket_replication_pending_operations") == []

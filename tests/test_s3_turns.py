@@ -12,7 +12,7 @@ from exporter.services.base import MOST_SPREAD, Reader, Wishes
 from exporter.services.s3 import S3
 
 BUCKETS = 120
-OPERATIONS = 9
+OPERATIONS = len(S3.operations) - len({"ListBuckets", "GetBucketLocation", "ListMetrics"})
 EVERY = 120
 """Seconds the configuration wants between two readings: a third of the calls can be made in that time."""
 

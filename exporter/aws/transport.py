@@ -50,6 +50,9 @@ _ROOTS: Mapping[tuple[str, str], str] = {
 }
 """The documents that protocol rest-xml answers in; botocore's models do not name them (S3 API Reference)."""
 
+_JSON_TEXTS = frozenset({("s3", "GetBucketPolicy")})
+"""Operations of protocol rest-xml whose body is a JSON document, which botocore hands on as text."""
+
 _XML = frozenset({"ec2", "query", "rest-xml"})
 """Protocols that answer in XML."""
 
@@ -199,7 +202,8 @@ def _check_success(model: ServiceModel, operation: str, body: bytes) -> None:
         return
     payload = shape.members.get(str(shape.serialization.get("payload", "")))
     if payload is not None and payload.type_name == "string":
-        good = bool(body.strip())  # a text of its own kind, such as a bucket's policy
+        # A text of its own kind: a bucket's policy is JSON, and half of one would read as one that forbids nothing.
+        good = _is_json(body) if (model.service_name, operation) in _JSON_TEXTS else bool(body.strip())
     elif protocol == "rest-xml":
         # Also where the answer is one member, such as a bucket's encryption: nothing would be read as none of it.
         root, expected = _root_of(body), _ROOTS.get((model.service_name, operation))
@@ -208,16 +212,20 @@ def _check_success(model: ServiceModel, operation: str, body: bytes) -> None:
     elif "payload" in shape.serialization:
         good = True
     elif protocol in {"json", "rest-json"}:
-        try:
-            good = isinstance(orjson.loads(body), dict)
-        except orjson.JSONDecodeError:
-            good = False
+        good = _is_json(body)
     elif protocol in {"query", "ec2"}:
         good = f"<{operation}Response".encode() in body[:1000]
     else:
         good = True
     if not good:
         raise NoAnswerError(MALFORMED, f"status 200 with {len(body)} bytes that are no {operation} answer")
+
+
+def _is_json(body: bytes) -> bool:
+    try:
+        return isinstance(orjson.loads(body), dict)
+    except orjson.JSONDecodeError:
+        return False
 
 
 def _root_of(body: bytes) -> str:
