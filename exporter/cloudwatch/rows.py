@@ -69,25 +69,18 @@ def faults_of(rows: Sequence[MetricRow], wishes: Mapping[str, RowWish], path: st
     """
     faults = []
     for name, wish in wishes.items():
-        if wish.every is None:
+        meant = [row for row in rows if name in {row.source, row.family.name}]
+        if wish.every is None or not meant:
             continue
-        for row in rows:
-            if name not in {row.source, row.family.name}:
-                continue
-            where = f"{path}.{name}.every"
-            if wish.every < row.period or wish.every % row.period:
-                faults.append(
-                    Fault(
-                        where, f"{wish.every}s is no multiple of the {row.period}s at which AWS publishes {row.source}"
-                    )
-                )
-            elif wish.every > longest_every(row):
-                faults.append(
-                    Fault(
-                        where,
-                        f"{wish.every}s is longer than {longest_every(row)}s: {row.family.name} would go stale "
-                        f"before the next one comes (rules read them over {row.span}s)",
-                    )
-                )
-            break
+        row = min(meant, key=longest_every)  # a metric may have several rows, and a family two: the strictest counts
+        where = f"{path}.{name}.every"
+        if wish.every < row.period or wish.every % row.period:
+            text = f"{wish.every}s is no multiple of the {row.period}s at which AWS publishes {row.source}"
+            faults.append(Fault(where, text))
+        elif wish.every > longest_every(row):
+            text = (
+                f"{wish.every}s is longer than {longest_every(row)}s: {row.family.name} would go stale "
+                f"before the next one comes (rules read them over {row.span}s)"
+            )
+            faults.append(Fault(where, text))
     return faults

@@ -131,6 +131,7 @@ class _Memory:
     answer: Answer | None = None
     tried: float = float("-inf")
     used: float = float("-inf")
+    refusal: Exception | None = None
 
 
 Outcome = Callable[[Operation, Exception | None], None]
@@ -222,6 +223,8 @@ class Reader:
                 else:
                     self._spread += may_wait
                     await self._renew(memory, operation, params or {})
+        elif memory.refusal is not None:
+            self.failures.setdefault(operation.name, memory.refusal)  # not asked again so soon, and not well either
         answer = memory.answer
         if answer is not None and self.now - answer.at > max(LEAST_AGE_LIMIT, 3 * interval):
             return None
@@ -231,7 +234,7 @@ class Reader:
         return self._refused.get(operation.name, 0) >= _REFUSALS
 
     async def _renew(self, memory: _Memory, operation: Operation, params: Mapping[str, Any]) -> None:
-        memory.tried = self.now
+        memory.tried, memory.refusal = self.now, None
         try:
             items = await self._ask(operation, params)
         except (AwsError, CredentialsError) as error:
@@ -240,6 +243,7 @@ class Reader:
                 self._told(operation, None)
                 return
             if isinstance(error, DeniedError | RequestError):
+                memory.refusal = error
                 self.failures.setdefault(operation.name, error)
                 self._refused[operation.name] = self._refused.get(operation.name, 0) + 1
             else:
