@@ -13,7 +13,7 @@ import os
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from botocore import xform_name
@@ -69,6 +69,12 @@ class Endpoint:
     signing_name: str
 
 
+@lru_cache(maxsize=1)
+def _loader(data_path: str | None) -> Loader:
+    """The process's one loader: it keeps the models it has parsed, also over a reload of the configuration."""
+    return create_loader(data_path)
+
+
 class Botocore:
     """
     What all sessions share. Making a session or a client is for worker threads.
@@ -80,15 +86,12 @@ class Botocore:
     def __init__(self, user_agent: str) -> None:
         self.lock = threading.RLock()
         self._user_agent = user_agent
-        self._loader: Loader | None = None
 
     def session(self, region: str | None) -> Session:
         """A fresh session on the environment and the files as they are now, with a provider chain of its own."""
         session = Session()
         with self.lock:
-            if self._loader is None:
-                self._loader = create_loader(session.get_config_variable("data_path"))
-            session.register_component("data_loader", self._loader)
+            session.register_component("data_loader", _loader(session.get_config_variable("data_path")))
         session.user_agent_extra = self._user_agent
         session.set_default_client_config(_OWN_CALLS)
         if region:
