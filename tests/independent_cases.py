@@ -123,7 +123,12 @@ def trouble_caches(world: World) -> None:
     world.update_cache("catalog", pending=(("Resharding", {"SlotMigration": {"ProgressPercentage": "37.5"}}),))
     world.update_cache("legacy-queue", global_id="erpgt-legacy", global_role="SECONDARY", version="9.1.0")
     world.add_cache_node("sessions", "sessions-004", now - 90)
-    world.delete_cache("dev-sandbox", now - 200)
+    world.delete_cache("events-buffer", now - 200)
+    world.delete_cache_node("page-fragments", now - 100, node_id="0002")
+    world.update_cache("page-fragments", pending=(("NumCacheNodes", "1"), ("CacheNodeIdsToRemove", ["0002", "0003"])))
+    world.update_cache(
+        "profiles", pending=(("UserGroups", {"UserGroupIdsToAdd": ["a"]}), ("TransitEncryptionMode", "required"))
+    )
     world.fail_over("catalog", "0002", now - 150)
     for name in ("sessions", "profiles"):
         world.update_cache(name, tags=(*world.cache(name).tags, ("monitoring", "pinned")))
