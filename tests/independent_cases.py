@@ -177,7 +177,6 @@ CASES = (
     Case("default", tiers=ALL[:2]),
     Case("all tiers, another seed and instant", seed=7, at=ODD),
     Case("disks and files, default", OLD, ALL[:2], seed=7, at=ODD),
-    Case("disks and files, all tiers", OLD),
     Case("ebs-throttle", OLD, scenario=("ebs-throttle", 1800)),
     Case("ebs-stall", OLD, scenario=("ebs-stall", 400)),
     Case("ebs-stall, over", OLD, seed=2, at=ODD, scenario=("ebs-stall", 700)),
@@ -189,7 +188,7 @@ CASES = (
     Case("stuck-attachment", OLD, scenario=("stuck-attachment", 600)),
     Case("volume-lifecycle, young", OLD, scenario=("volume-lifecycle", 400)),
     Case("volume-lifecycle, detached", OLD, scenario=("volume-lifecycle", 2000)),
-    Case("late-cloudwatch", tiers=ALL[:2], scenario=("late-cloudwatch", 1200)),
+    Case("late-cloudwatch", ("efs", "s3", "elasticache"), ALL[:2], scenario=("late-cloudwatch", 1200)),
     Case("efs-credits", OLD, scenario=("efs-credits", 7200)),
     Case("efs-credits, spent", OLD, seed=5, at=ODD, scenario=("efs-credits", 6 * HOUR)),
     Case("old and shared disks", OLD, change=grow_old_disks),
@@ -201,7 +200,9 @@ CASES = (
     Case("bucket-public", ("s3",), ("standard",), seed=6, at=ODD, scenario=("bucket-public", 60)),
     Case("kms-disabled", PROTECTED, ALL[:1], scenario=("kms-disabled", 600)),
     Case("kms-disabled, to be deleted", ("efs", "elasticache", "protection"), ALL[:1], scenario=("kms-disabled", 5000)),
-    Case("backup-failed", PROTECTED, ALL[:1], scenario=("backup-failed", 7 * HOUR)),
+    Case(
+        "backup-failed, one just running", PROTECTED, ALL[:1], at=T + 5.1 * HOUR, scenario=("backup-failed", 7 * HOUR)
+    ),
     Case(
         "backup-failed, for days",
         ("ebs", "efs", "s3", "protection"),
