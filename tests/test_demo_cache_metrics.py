@@ -10,28 +10,9 @@ import pytest
 from exporter.demo import World, WorldClock, run_in_thread
 from exporter.demo.cache_rows import pair
 from exporter.demo.estate import Estate
+from tests.demo_caches import SPACE, of, read, values, words
 from tests.demo_clients import NOW, client, query
-from tests.demo_worlds import Pairs, points, world
-
-SPACE = "AWS/ElastiCache"
-
-
-def words(text: str) -> list[str]:
-    return text.split()
-
-
-def of(cluster_id: str, *, paired: bool = True, node_id: str = "0001", **more: str) -> Pairs:
-    return {"CacheClusterId": cluster_id, **({"CacheNodeId": node_id} if paired else {}), **more}
-
-
-def read(asked: World, metric: str, given: Pairs, stat: str = "Average", back: float = 900) -> list[tuple[int, float]]:
-    period = 300 if metric.startswith("CPUCredit") else 60
-    return points(asked, metric, given, stat, space=SPACE, period=period, back=max(back, 3 * period))
-
-
-def values(asked: World, metric: str, given: Pairs, stat: str = "Average", back: float = 900) -> list[float]:
-    return [value for _, value in read(asked, metric, given, stat, back)]
-
+from tests.demo_worlds import points, world
 
 # --- dimension sets --------------------------------------------------------------------------------------------------
 
@@ -253,13 +234,13 @@ def test_values_of_a_node_agree(name: str) -> None:
     """Memory follows the percentage, hits and misses are the reads, nothing is evicted, five connections at least."""
     asked = world()
     given = of(name)
-    kind = asked.cache(name).type
+    most = asked.cache(name).maxmemory
     percent = dict(read(asked, "DatabaseMemoryUsagePercentage", given))
     used = dict(read(asked, "BytesUsedForCache", given))
     shared = percent.keys() & used.keys()
     assert len(shared) > 8
     for stamp in shared:
-        assert used[stamp] == pytest.approx(percent[stamp] / 100 * kind.maxmemory, rel=1e-6)
+        assert used[stamp] == pytest.approx(percent[stamp] / 100 * most, rel=1e-6)
         assert 0 < percent[stamp] < 100
     hits, misses, gets = (dict(read(asked, name, given, "Sum")) for name in ("CacheHits", "CacheMisses", "GetTypeCmds"))
     for stamp in hits.keys() & misses.keys() & gets.keys():
@@ -287,70 +268,6 @@ def test_a_new_node_publishes_once_it_is_there() -> None:
     asked.delete_cache_node("sessions-004", NOW + 1800)
     stamps = [stamp for stamp, _ in read(asked, "CPUUtilization", of("sessions-004"), "Average", 7200)]
     assert (stamps[0], stamps[-1]) == (NOW + 300, NOW + 1740)
-
-
-# --- scenarios -------------------------------------------------------------------------------------------------------
-
-
-def test_failover_flips_roles_after_a_minute_of_readonly() -> None:
-    """The primary falls silent, for a minute no node leads and errors rise, then a replica does; the old returns."""
-    asked = world(NOW + 3600)
-    asked.scenario("valkey-failover", NOW)
-    old, new, other = (dict(read(asked, "IsMaster", of(f"sessions-00{n}"), back=7200)) for n in (1, 2, 3))
-    assert old[int(NOW) - 60] == 1.0
-    assert not [stamp for stamp in old if NOW <= stamp < NOW + 300]
-    assert old[int(NOW) + 300] == 0.0
-    assert [new[int(NOW) + step] for step in (-60, 0, 60)] == [0.0, 0.0, 1.0]
-    assert set(other.values()) == {0.0}
-    errors = [stamp for stamp, value in read(asked, "ErrorCount", of("sessions-002"), "Sum", 7200) if value > 0]
-    assert errors == [int(NOW)]
-    lags = {stamp for stamp, _ in read(asked, "ReplicationLag", of("sessions-002"), back=7200)}
-    assert max(lags) == NOW
-    behind = [stamp for stamp, _ in read(asked, "ReplicationLag", of("sessions-001"), back=7200)]
-    assert (behind[0], len(behind) > 50) == (NOW + 300, True)
-    broken = [
-        stamp for stamp, value in read(asked, "MasterLinkHealthStatus", of("sessions-003"), back=7200) if not value
-    ]
-    assert broken == [int(NOW)]
-
-
-def test_memory_fills_and_then_evicts() -> None:
-    """From 50 to 100 % in half an hour; evictions begin when it is full, and on the primary."""
-    asked = world(NOW + 3600)
-    asked.scenario("valkey-memory", NOW)
-    levels = dict(read(asked, "DatabaseMemoryUsagePercentage", of("sessions-001"), back=3600))
-    assert levels[int(NOW)] == 50.0
-    assert levels[int(NOW) + 900] == pytest.approx(75.0)
-    assert levels[int(NOW) + 1800] == levels[max(levels)] == 100.0
-    evicted = dict(read(asked, "Evictions", of("sessions-001"), "Sum", 3600))
-    assert {value for stamp, value in evicted.items() if stamp < NOW + 1800} == {0.0}
-    assert min(value for stamp, value in evicted.items() if stamp >= NOW + 1800) > 0
-    assert max(values(asked, "DatabaseMemoryUsagePercentage", of("catalog-0001-001"), back=3600)) < 90
-
-
-def test_a_silent_node_is_listed_but_publishes_nothing() -> None:
-    """One replica has no datapoint from then on; its fellows go on, and AWS calls it available."""
-    asked = world(NOW + 3600)
-    asked.scenario("silent-node", NOW)
-    for metric in ("CPUUtilization", "CurrItems", "ReplicationLag"):
-        assert max(stamp for stamp, _ in read(asked, metric, of("sessions-002"), back=7200)) == NOW - 60
-        assert max(stamp for stamp, _ in read(asked, metric, of("sessions-003"), back=7200)) > NOW + 3000
-    assert asked.cache_node("sessions-002").state(asked.now()) == "available"
-    group = points(asked, "EngineCPUUtilization", {"ReplicationGroupId": "sessions"}, "SampleCount", space=SPACE)
-    assert {value for _, value in group} == {2.0}
-
-
-def test_saturation_shows_everywhere() -> None:
-    """Engine CPU at 100 %, traffic managed, allowances exceeded, latencies far up; none of it before."""
-    asked = world(NOW + 1800)
-    before = values(asked, "SuccessfulReadRequestLatency", of("sessions-001"), "p99")
-    assert set(values(asked, "TrafficManagementActive", of("sessions-001"))) == {0.0}
-    asked.scenario("valkey-saturated", NOW)
-    assert set(values(asked, "EngineCPUUtilization", of("sessions-001"))) == {100.0}
-    assert set(values(asked, "TrafficManagementActive", of("sessions-001"))) == {1.0}
-    assert min(values(asked, "NetworkBandwidthOutAllowanceExceeded", of("sessions-001"), "Sum")) > 0
-    assert min(values(asked, "SuccessfulReadRequestLatency", of("sessions-001"), "p99")) > 10 * max(before)
-    assert max(values(asked, "EngineCPUUtilization", of("catalog-0001-001"))) < 90
 
 
 # --- over the wire ---------------------------------------------------------------------------------------------------

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from exporter.demo.caches import Cache, CacheLoad, CacheNode, ServerlessCache, saving
+from exporter.demo.cache_snapshots import saving
+from exporter.demo.caches import Cache, CacheLoad, CacheNode, ServerlessCache
 from exporter.demo.curves import MINUTE, Curves, Effects
 from exporter.demo.nouns import GIB
 
@@ -81,16 +82,14 @@ class CacheCurves:
             known = self._known[key] = self._node(cache, node, minute)
         return known
 
-    def _level(self, cache: Cache, shard: str, minute: int) -> tuple[float, float]:
-        """Percent of maxmemory in use, and how many seconds it has been full."""
+    def _level(self, cache: Cache, shard: str, minute: int) -> float:
+        """Percent of maxmemory in use."""
         started = self.effects.filling.get(cache.name)
         if started is not None and minute >= started:
-            full = minute - started - FILL_SECONDS
-            return min(100.0, 50.0 + 50.0 * (minute - started) / FILL_SECONDS), max(-1.0, full)
+            return min(100.0, 50.0 + 50.0 * (minute - started) / FILL_SECONDS)
         slow = self.curves.chance(f"{cache.name}|{shard}|level", minute // 21_600)[0]
         wave = 0.04 * (self.curves.day(minute, 1.0) - 1.0)
-        level = 100.0 * cache.load.level * (1.0 + wave + 0.02 * (slow - 0.5))
-        return min(100.0, level), -1.0
+        return min(100.0, 100.0 * cache.load.level * (1.0 + wave + 0.02 * (slow - 0.5)))
 
     def _node(self, cache: Cache, node: CacheNode, minute: int) -> NodeMinute:
         load, kind = cache.load, cache.type
@@ -105,10 +104,12 @@ class CacheCurves:
         reads = 0 if idle else round(load.reads * rate * share * MINUTE)
         writes = 0 if idle or readonly else round(load.writes * rate * MINUTE * (0.95 + 0.1 * dice[1]))
         hits = round(reads * min(1.0, load.hits * (0.98 + 0.04 * dice[2])))
-        memory, full = self._level(cache, node.shard, minute)
-        used = int(memory / 100.0 * kind.maxmemory)
+        memory = self._level(cache, node.shard, minute)
+        used = int(memory / 100.0 * cache.maxmemory)
         items = int(used * 0.82 / load.item)
-        refused = round(load.writes * rate * MINUTE * 0.9) if readonly else 0
+        full = memory >= 100.0 and primary
+        evicts = full and cache.evicts
+        refused = round(load.writes * rate * MINUTE * 0.9) if readonly or (full and not evicts) else 0
         allowance = kind.network * MINUTE
         bytes_out = reads * load.item + (writes * load.item * (peers - 1) if primary else 0) + 40_000
         busy = min(100.0, 1.2 + 100.0 * (reads * 9.0 + writes * 14.0) / (MINUTE * 1e6) * 4.0 + 0.6 * dice[3])
@@ -129,7 +130,7 @@ class CacheCurves:
             used=used,
             items=items,
             volatile=int(items * load.volatile),
-            evictions=round(load.writes * MINUTE * 0.9 * (0.9 + 0.2 * dice[1])) if full >= 0 and primary else 0,
+            evictions=round(load.writes * MINUTE * 0.9 * (0.9 + 0.2 * dice[1])) if evicts else 0,
             reclaimed=round(writes * load.volatile * 0.6 * (0.9 + 0.2 * dice[2])) if primary else 0,
             engine_cpu=100.0 if saturated else busy,
             bytes_in=round(min(allowance * 1.1, writes * load.item * 1.05 + reads * 60.0 + 30_000)),

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from exporter.demo.caches import SNAPSHOT_SECONDS, Cache, CacheEvent, CacheNode, ServerlessCache, snapshots
+from exporter.demo.cache_snapshots import SNAPSHOT_SECONDS, snapshots
+from exporter.demo.caches import Cache, CacheEvent, CacheNode, ServerlessCache
 from exporter.demo.world import World
 
 KEPT_DAYS = 14

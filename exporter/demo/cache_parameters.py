@@ -51,12 +51,11 @@ _MEMCACHED: tuple[tuple[str, str, str, str, bool, str], ...] = (
     ("maxconns_fast", "0", "boolean", "0,1", True, "requires-reboot"),
     ("memcached_connections_overhead", "100", "integer", "0-9999999", True, "requires-reboot"),
 )
-_OWN = {"legacy-queue-valkey7": {"maxmemory-policy": "noeviction", "reserved-memory-percent": "30"}}
 
 
 def parameters_of(cache: Cache) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """The parameters of a cache's group, and those whose value depends on the node type."""
-    changed = dict(_OWN.get(cache.parameter_group, {}))
+    changed = dict(cache.parameters)
     if cache.sharded:
         changed["cluster-enabled"] = "yes"
     rows = _VALKEY if cache.keeps_data else _MEMCACHED

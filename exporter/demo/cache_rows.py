@@ -152,6 +152,7 @@ def _caches(seed: int) -> list[Cache]:
             replicas=1,
             version="7.2.6",
             parameter_group="legacy-queue-valkey7",
+            parameters=(("maxmemory-policy", "noeviction"), ("reserved-memory-percent", "30")),
             description="Queues of the old shop",
             transit=True,
             transit_mode="preferred",

@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from exporter.demo import cache_rows
+from exporter.demo.cache_snapshots import CacheSnapshot
 from exporter.demo.caches import (
     PORT,
     Cache,
     CacheNode,
-    CacheSnapshot,
     LogDelivery,
     ServerlessCache,
     host,
@@ -313,7 +313,7 @@ def snapshot(world: World, cache: Cache, item: CacheSnapshot) -> Tree:
     started = item.started
     sources = [cache.snapshot_source(shard, started) for shard in cache.shards() or [""]]
     nodes = {node.cluster_id: node for node in cache.nodes}
-    size = int(cache.load.level * cache.type.maxmemory / 2**20)
+    size = int(cache.load.level * cache.maxmemory / 2**20)
     first = nodes.get(sources[0]) or cache.nodes[0]
     whole = cache.grouped and cache.sharded
     return {

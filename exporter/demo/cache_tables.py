@@ -104,7 +104,7 @@ def _baseline_out(minute: NodeMinute, cache: Cache) -> float:
 def _capacity(minute: NodeMinute, cache: Cache) -> float:
     if not cache.data_tiering:
         return minute.memory
-    return 100.0 * (minute.used + minute.on_disk) / (cache.type.maxmemory + cache.type.ssd)
+    return 100.0 * (minute.used + minute.on_disk) / (cache.maxmemory + cache.type.ssd)
 
 
 HOST: Mapping[str, Row] = {

@@ -10,14 +10,12 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 
 from exporter.demo.nouns import GENESIS, GIB, NEVER, Tags
 
 PORT = 6379
 FAILOVER_SECONDS = 60
 RECOVERY_SECONDS = 300
-SNAPSHOT_SECONDS = 600
 _DAY = 86_400
 
 
@@ -35,11 +33,6 @@ class NodeType:
     def burstable(self) -> bool:
         """Whether it has CPU credits (T3 and T4g)."""
         return self.name.startswith(("cache.t3.", "cache.t4g."))
-
-    @property
-    def maxmemory(self) -> int:
-        """What data may take: a quarter is reserved (parameter `reserved-memory-percent`, 25), bytes."""
-        return self.memory * 3 // 4
 
 
 NODE_TYPES = {
@@ -167,7 +160,8 @@ class Cache:
     A replication group (`grouped`) or a cache cluster alone; instants in unix seconds.
 
     `primaries` are (from when, shard, cluster id); `slots` (shard, slots) where cluster mode is enabled (`sharded`).
-    `busy` are (from, until, AWS's status). An empty string means that AWS leaves the member out.
+    `parameters` are those its parameter group has changed. `busy` are (from, until, AWS's status). An empty string
+    means that AWS leaves the member out.
     """
 
     name: str
@@ -177,6 +171,7 @@ class Cache:
     engine: str = "valkey"
     version: str = "8.0.1"
     parameter_group: str = "default.valkey8"
+    parameters: tuple[tuple[str, str], ...] = ()
     grouped: bool = True
     sharded: bool = False
     description: str = " "
@@ -214,6 +209,17 @@ class Cache:
     def type(self) -> NodeType:
         """Facts of its node type."""
         return NODE_TYPES[self.node_type]
+
+    @property
+    def maxmemory(self) -> int:
+        """What data may take on a node, bytes: `reserved-memory-percent` (25 usually) of its memory is reserved."""
+        reserved = int(dict(self.parameters).get("reserved-memory-percent", "25"))
+        return self.type.memory * (100 - reserved) // 100
+
+    @property
+    def evicts(self) -> bool:
+        """Whether its `maxmemory-policy` is another than ``noeviction``."""
+        return dict(self.parameters).get("maxmemory-policy") != "noeviction"
 
     @property
     def keeps_data(self) -> bool:
@@ -304,63 +310,6 @@ class ServerlessCache:
         if at < self.created + self.takes:
             return "creating"
         return "deleting" if at >= self.deleting else "available"
-
-
-@dataclass(frozen=True, slots=True)
-class CacheSnapshot:
-    """A snapshot of a cache or serverless cache as it stands when asked for; `started` in unix seconds."""
-
-    name: str
-    source: str
-    started: float
-    status: str
-    automated: bool
-    expires: float | None = None
-
-
-def snapshots(cache: Cache | ServerlessCache, at: float) -> list[CacheSnapshot]:
-    """Automated snapshots (one a day at the window's start, kept `retention` days) and manual ones, oldest first."""
-    made = []
-    window = cache.snapshot_window if isinstance(cache, Cache) else cache.snapshot_time
-    manual = cache.manual_snapshots if isinstance(cache, Cache) else ()
-    if cache.retention and window:
-        offset = _offset(window)
-        newest = (min(at, cache.deleted) - offset) // _DAY * _DAY + offset
-        for number in range(cache.retention):
-            started = newest - number * _DAY
-            if started >= cache.created:
-                stamp = _stamp(started)
-                status = "available" if at >= started + SNAPSHOT_SECONDS else "creating"
-                made.append(
-                    CacheSnapshot(
-                        f"automatic.{cache.name}-{stamp}",
-                        cache.name,
-                        started,
-                        status,
-                        automated=True,
-                        expires=started + cache.retention * _DAY,
-                    )
-                )
-    made += [CacheSnapshot(name, cache.name, since, "available", automated=False) for name, since in manual]
-    return sorted((item for item in made if item.started <= at), key=lambda item: item.started)
-
-
-def _stamp(instant: float) -> str:
-    return datetime.fromtimestamp(instant, UTC).strftime("%Y-%m-%d-%H-%M")
-
-
-def saving(cache: Cache, node: CacheNode, minute: float) -> bool:
-    """Whether a snapshot of this node runs in the minute."""
-    if not cache.retention or not cache.snapshot_window:
-        return False
-    if cache.snapshot_source(node.shard, minute) != node.cluster_id:
-        return False
-    return (minute - _offset(cache.snapshot_window)) % _DAY < SNAPSHOT_SECONDS
-
-
-def _offset(window: str) -> int:
-    """The second of the day (UTC) at which a window such as ``19:00-20:00`` begins."""
-    return int(window[:2]) * 3600 + int(window[3:5]) * 60
 
 
 def failed_over(cache: Cache, shard: str, at: float, *, takes: float = FAILOVER_SECONDS) -> Cache:

@@ -119,9 +119,10 @@ def _page(world: World, faults: Faults, calls: int) -> str:
 <style>body{{font:15px/1.5 sans-serif;max-width:60em;margin:2em auto;padding:0 1em}}
 td{{padding:.1em 1em .1em 0}}</style>
 <h1>Simulated AWS</h1>
-<p>EC2 (EBS), EFS, S3, CloudWatch and STS of account {world.account_id} in {world.region}, for any AWS client that signs
-its requests. {len(world.volumes())} volumes, {len(world.instances())} instances,
-{len(world.file_systems())} file systems, {len(world.buckets())} buckets; {calls} calls answered.</p>
+<p>EC2 (EBS), EFS, S3, ElastiCache, CloudWatch and STS of account {world.account_id} in {world.region}, for any AWS
+client that signs its requests. {len(world.volumes())} volumes, {len(world.instances())} instances,
+{len(world.file_systems())} file systems, {len(world.buckets())} buckets,
+{len(world.caches())} caches; {calls} calls answered.</p>
 <h2>Clock</h2><p>{clock["utc"]} ({clock["now"]:.0f}), speed {clock["speed"]}. Set it:
 <code>POST /_demo/clock {{"at": unix seconds or null for real time, "speed": 0 stands still}}</code></p>
 <h2>Scenario</h2><table>{table}</table><p>Choose: <code>POST /_demo/scenario {{"name": "ebs-stall"}}</code></p>

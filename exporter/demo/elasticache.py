@@ -14,8 +14,9 @@ from exporter.demo import cache_shapes
 from exporter.demo.cache_events import KEPT_DAYS, cache_events
 from exporter.demo.cache_parameters import parameters_of
 from exporter.demo.cache_shapes import Tree
+from exporter.demo.cache_snapshots import snapshots
 from exporter.demo.cache_updates import update_actions
-from exporter.demo.caches import Cache, CacheNode, snapshots
+from exporter.demo.caches import Cache, CacheNode
 from exporter.demo.wire import (
     ELASTICACHE,
     REQUEST_ID,

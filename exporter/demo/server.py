@@ -329,7 +329,7 @@ def _guess(request: Request) -> str:
         return next(
             (name for prefix, name in _TARGETS if request.headers["x-amz-target"].startswith(prefix)), CLOUDWATCH
         )
-    if s3.operation_of(request) and "Action" not in request.parameters:
+    if len(credential) != 5 and s3.operation_of(request) and "Action" not in request.parameters:
         return S3
     return _VERSIONS.get(request.parameters.get("Version", ""), EC2)
 
