@@ -23,6 +23,7 @@ HOUR, DAY = 3600, 86_400
 ALL = ("essential", "standard", "on-request")
 SERVICES = ("ebs", "efs", "s3", "elasticache", "protection")
 OLD = ("ebs", "efs")
+CACHES = ("elasticache",)
 PROTECTED = ("ebs", "efs", "s3", "protection")
 
 
@@ -193,7 +194,13 @@ CASES = (
     Case("efs-credits, spent", OLD, seed=5, at=ODD, scenario=("efs-credits", 6 * HOUR)),
     Case("old and shared disks", OLD, change=grow_old_disks),
     Case("files in trouble", OLD, at=ODD, change=trouble_files),
-    Case("caches in trouble", ("elasticache",), seed=4, at=ODD, change=trouble_caches),
+    Case("caches in trouble", CACHES, seed=4, at=ODD, change=trouble_caches),
+    Case("valkey-failover, headless", CACHES, ALL[:2], scenario=("valkey-failover", 45)),
+    Case("valkey-failover, over", CACHES, seed=2, at=ODD, scenario=("valkey-failover", 400)),
+    Case("valkey-memory", CACHES, ALL[:2], scenario=("valkey-memory", 1500)),
+    Case("valkey-saturated", CACHES, ALL[:2], scenario=("valkey-saturated", 900)),
+    Case("silent-node", CACHES, ALL[:1], scenario=("silent-node", 290)),
+    Case("silent-node, outlived", CACHES, ALL[:2], scenario=("silent-node", 1500)),
     Case("buckets in trouble", ("s3",), seed=4, at=ODD, change=trouble_buckets),
     Case("s3-errors", ("s3",), scenario=("s3-errors", 900)),
     Case("s3-growth", ("s3",), ALL[:2], at=T + 11 * HOUR, scenario=("s3-growth", 2 * DAY)),
@@ -201,7 +208,7 @@ CASES = (
     Case("kms-disabled", PROTECTED, ALL[:1], scenario=("kms-disabled", 600)),
     Case("kms-disabled, to be deleted", ("efs", "elasticache", "protection"), ALL[:1], scenario=("kms-disabled", 5000)),
     Case(
-        "backup-failed, one just running", PROTECTED, ALL[:1], at=T + 5.1 * HOUR, scenario=("backup-failed", 7 * HOUR)
+        "backup-failed, some run", PROTECTED, ALL[:1], at=T + 5.1 * HOUR, scenario=("backup-failed", 7 * HOUR)
     ),
     Case(
         "backup-failed, for days",
