@@ -23,6 +23,7 @@ HOUR, DAY = 3600, 86_400
 ALL = ("essential", "standard", "on-request")
 SERVICES = ("ebs", "efs", "s3", "elasticache", "protection")
 OLD = ("ebs", "efs")
+CACHES = ("elasticache",)
 PROTECTED = ("ebs", "efs", "s3", "protection")
 
 
@@ -123,7 +124,12 @@ def trouble_caches(world: World) -> None:
     world.update_cache("catalog", pending=(("Resharding", {"SlotMigration": {"ProgressPercentage": "37.5"}}),))
     world.update_cache("legacy-queue", global_id="erpgt-legacy", global_role="SECONDARY", version="9.1.0")
     world.add_cache_node("sessions", "sessions-004", now - 90)
-    world.delete_cache("dev-sandbox", now - 200)
+    world.delete_cache("events-buffer", now - 200)
+    world.delete_cache_node("page-fragments", now - 100, node_id="0002")
+    world.update_cache("page-fragments", pending=(("NumCacheNodes", "1"), ("CacheNodeIdsToRemove", ["0002", "0003"])))
+    world.update_cache(
+        "profiles", pending=(("UserGroups", {"UserGroupIdsToAdd": ["a"]}), ("TransitEncryptionMode", "required"))
+    )
     world.fail_over("catalog", "0002", now - 150)
     for name in ("sessions", "profiles"):
         world.update_cache(name, tags=(*world.cache(name).tags, ("monitoring", "pinned")))
@@ -172,7 +178,6 @@ CASES = (
     Case("default", tiers=ALL[:2]),
     Case("all tiers, another seed and instant", seed=7, at=ODD),
     Case("disks and files, default", OLD, ALL[:2], seed=7, at=ODD),
-    Case("disks and files, all tiers", OLD),
     Case("ebs-throttle", OLD, scenario=("ebs-throttle", 1800)),
     Case("ebs-stall", OLD, scenario=("ebs-stall", 400)),
     Case("ebs-stall, over", OLD, seed=2, at=ODD, scenario=("ebs-stall", 700)),
@@ -184,19 +189,27 @@ CASES = (
     Case("stuck-attachment", OLD, scenario=("stuck-attachment", 600)),
     Case("volume-lifecycle, young", OLD, scenario=("volume-lifecycle", 400)),
     Case("volume-lifecycle, detached", OLD, scenario=("volume-lifecycle", 2000)),
-    Case("late-cloudwatch", tiers=ALL[:2], scenario=("late-cloudwatch", 1200)),
+    Case("late-cloudwatch", ("efs", "s3", "elasticache"), ALL[:2], scenario=("late-cloudwatch", 1200)),
     Case("efs-credits", OLD, scenario=("efs-credits", 7200)),
     Case("efs-credits, spent", OLD, seed=5, at=ODD, scenario=("efs-credits", 6 * HOUR)),
     Case("old and shared disks", OLD, change=grow_old_disks),
     Case("files in trouble", OLD, at=ODD, change=trouble_files),
-    Case("caches in trouble", ("elasticache",), seed=4, at=ODD, change=trouble_caches),
+    Case("caches in trouble", CACHES, seed=4, at=ODD, change=trouble_caches),
+    Case("valkey-failover, headless", CACHES, ALL[:2], scenario=("valkey-failover", 45)),
+    Case("valkey-failover, over", CACHES, seed=2, at=ODD, scenario=("valkey-failover", 400)),
+    Case("valkey-memory", CACHES, ALL[:2], scenario=("valkey-memory", 1500)),
+    Case("valkey-saturated", CACHES, ALL[:2], scenario=("valkey-saturated", 900)),
+    Case("silent-node", CACHES, ALL[:1], scenario=("silent-node", 290)),
+    Case("silent-node, outlived", CACHES, ALL[:2], scenario=("silent-node", 1500)),
     Case("buckets in trouble", ("s3",), seed=4, at=ODD, change=trouble_buckets),
     Case("s3-errors", ("s3",), scenario=("s3-errors", 900)),
     Case("s3-growth", ("s3",), ALL[:2], at=T + 11 * HOUR, scenario=("s3-growth", 2 * DAY)),
     Case("bucket-public", ("s3",), ("standard",), seed=6, at=ODD, scenario=("bucket-public", 60)),
     Case("kms-disabled", PROTECTED, ALL[:1], scenario=("kms-disabled", 600)),
     Case("kms-disabled, to be deleted", ("efs", "elasticache", "protection"), ALL[:1], scenario=("kms-disabled", 5000)),
-    Case("backup-failed", PROTECTED, ALL[:1], scenario=("backup-failed", 7 * HOUR)),
+    Case(
+        "backup-failed, some run", PROTECTED, ALL[:1], at=T + 5.1 * HOUR, scenario=("backup-failed", 7 * HOUR)
+    ),
     Case(
         "backup-failed, for days",
         ("ebs", "efs", "s3", "protection"),

@@ -68,6 +68,8 @@ def _of_snapshots(cache: Cache, now: float) -> Iterator[CacheEvent]:
 
 
 def _of_serverless(cache: ServerlessCache) -> Iterator[CacheEvent]:
-    yield CacheEvent(cache.created + cache.takes, cache.name, "serverless-cache", f"Cache {cache.name} created")
+    yield CacheEvent(
+        cache.created + cache.takes, cache.name, "serverless-cache", f"Cache {cache.name} is created and ready to use."
+    )
     if cache.deleted < float("inf"):
-        yield CacheEvent(cache.deleted, cache.name, "serverless-cache", f"Cache {cache.name} deleted")
+        yield CacheEvent(cache.deleted, cache.name, "serverless-cache", f"Cache {cache.name} was deleted.")

@@ -38,6 +38,7 @@ def _volume(place: Place, volume_id: str, item: Item, hosts: Mapping[str, Mappin
     place.say("aws_ebs_volume_info", (volume_id, *described), 1, tags)
     arn = f"arn:aws:ec2:{place.region}:{place.account}:volume/{volume_id}"
     place.holdings.append(Holding("ebs_volume", (volume_id,), item.get("KmsKeyId", ""), arn))
+    place.say("aws_ebs_volume_encrypted", (volume_id,), 1 if item["Encrypted"] else 0)
     place.say("aws_ebs_volume_size_bytes", (volume_id,), item["Size"] * GIB)
     if "Iops" in item:
         place.say("aws_ebs_volume_provisioned_iops", (volume_id,), item["Iops"])

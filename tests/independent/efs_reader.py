@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from botocore.exceptions import ClientError
 
-from tests.independent.place import MIB, Holding, Item, Place, asked, tags_of, unix, yes_no
+from tests.independent.metric import DAY
+from tests.independent.place import MIB, Holding, Item, Place, asked, requires_tls, tags_of, unix, yes_no
 from tests.independent.points import Subject
 from tests.independent.table import STORAGE_CLASSES
 
@@ -31,6 +34,7 @@ def _file_system(place: Place, system_id: str, item: Item) -> None:
     )
     place.say("aws_efs_file_system_info", (system_id, *described), 1, tags)
     place.holdings.append(Holding("efs_file_system", (system_id,), item.get("KmsKeyId", ""), item["FileSystemArn"]))
+    place.say("aws_efs_file_system_encrypted", (system_id,), 1 if item["Encrypted"] else 0)
     place.say("aws_efs_file_system_created_timestamp_seconds", (system_id,), unix(item["CreationTime"]))
     if "ProvisionedThroughputInMibps" in item:
         name = "aws_efs_file_system_provisioned_throughput_bytes_per_second"
@@ -74,6 +78,13 @@ def _policies(place: Place, system_id: str) -> None:
     rules: dict[str, str] = {key: value for policy in answer["LifecyclePolicies"] for key, value in policy.items()}
     keys = "TransitionToIA", "TransitionToArchive", "TransitionToPrimaryStorageClass"
     place.say("aws_efs_file_system_lifecycle_info", (system_id, *(rules.get(key, "") for key in keys)), 1)
+    for storage_class in ("IA", "Archive"):
+        if found := re.fullmatch(r"AFTER_(\d+)_DAYS?", rules.get(f"TransitionTo{storage_class}", "")):
+            name = "aws_efs_file_system_lifecycle_transition_seconds"
+            place.say(name, (system_id, storage_class), int(found[1]) * DAY)
+    policy = asked(place.client("efs").describe_file_system_policy, "PolicyNotFound", FileSystemId=system_id)
+    required = policy is not None and requires_tls(policy["Policy"], "elasticfilesystem")
+    place.say("aws_efs_file_system_transit_encryption_required", (system_id,), 1 if required else 0)
     backup = asked(place.client("efs").describe_backup_policy, "PolicyNotFound", FileSystemId=system_id)
     enabled = backup is not None and backup["BackupPolicy"]["Status"] == "ENABLED"
     place.say("aws_efs_file_system_backup_enabled", (system_id,), 1 if enabled else 0)

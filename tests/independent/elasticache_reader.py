@@ -25,6 +25,8 @@ EVENT_TEXTS = (
     ("Finished recovery for cache nodes", "", "node-recovery-complete"),
     ("Removed cache node", "", "node-removed"),
     ("Snapshot succeeded for snapshot with ID", "", "snapshot-complete"),
+    ("Cache ", "is created and", "created"),
+    ("Cache ", "was deleted.", "deleted"),
     ("Slot", "is using more than", "slot-limit"),
 )
 
@@ -69,8 +71,7 @@ def _node(place: Place, item: Item, node: Item, group: Item | None, tags: Mappin
         item.get("PreferredMaintenanceWindow", ""),
     )
     place.say("aws_elasticache_node_info", (*own, *described), 1, tags)
-    available = item["CacheClusterStatus"] == node["CacheNodeStatus"] == "available"
-    place.say("aws_elasticache_node_available", own, 1 if available else 0)
+    place.say("aws_elasticache_node_available", own, 1 if node["CacheNodeStatus"] == "available" else 0)
     place.say("aws_elasticache_node_created_timestamp_seconds", own, unix(node["CacheNodeCreateTime"]))
     for change, target in _pending(item):
         place.say("aws_elasticache_node_pending_modification_info", (*own, change, target), 1)
@@ -107,15 +108,15 @@ def _place_in(group: Item | None, cluster: str, node: str) -> tuple[Item, Item]:
 
 
 def _pending(item: Item) -> Iterator[tuple[str, str]]:
-    """What PendingModifiedValues holds: a change and its target."""
+    """What PendingModifiedValues holds: a change, and its target where that is a word, a number or a list of words."""
     for key, target in item.get("PendingModifiedValues", {}).items():
         change = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", key).lower()
         if isinstance(target, bool):
             yield change, yes_no(target)
-        elif isinstance(target, str | int):
-            yield change, str(target)
-        elif key == "CacheNodeIdsToRemove":
+        elif isinstance(target, list):
             yield change, ",".join(target)
+        else:
+            yield change, "" if isinstance(target, dict) else str(target)
 
 
 # --- groups, and clusters that stand alone ---------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -138,6 +139,19 @@ def asked(call: Any, *absent: str, **parameters: Any) -> Item | None:
             raise
         return None
     return found
+
+
+def requires_tls(policy: str, service: str) -> bool:
+    """Whether a statement of the resource policy denies everybody every action of *service* without TLS."""
+    statements = json.loads(policy)["Statement"]
+    for statement in statements if isinstance(statements, list) else [statements]:
+        actions, condition = statement.get("Action"), statement.get("Condition", {})
+        everybody = statement.get("Principal") in ("*", {"AWS": "*"}, {"AWS": ["*"]})
+        everything = {"*", f"{service}:*"} & set([actions] if isinstance(actions, str) else actions or ())
+        plain = str(condition.get("Bool", {}).get("aws:SecureTransport")).lower() == "false"
+        if statement["Effect"] == "Deny" and everybody and everything and plain and len(condition) == 1:
+            return True
+    return False
 
 
 def tags_of(item: Item, key: str = "Tags") -> dict[str, str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tests.independent.metric import DAY
-from tests.independent.place import Holding, Item, Place, asked, tags_of, unix, yes_no
+from tests.independent.place import Holding, Item, Place, asked, requires_tls, tags_of, unix, yes_no
 from tests.independent.points import Subject
 from tests.independent.s3_table import ALL_STORAGE_TYPES, STORAGE_TYPES
 
@@ -94,6 +94,9 @@ def _encryption(place: Place, name: str) -> tuple[tuple[str, str, str], str]:
 
 def _public(place: Place, name: str) -> None:
     client = place.client("s3")
+    policy = asked(client.get_bucket_policy, "NoSuchBucketPolicy", Bucket=name)
+    required = policy is not None and requires_tls(policy["Policy"], "s3")
+    place.say("aws_s3_bucket_transit_encryption_required", (name,), 1 if required else 0)
     status = asked(client.get_bucket_policy_status, "NoSuchBucketPolicy", Bucket=name)
     place.say("aws_s3_bucket_public", (name,), 1 if status and status["PolicyStatus"]["IsPublic"] else 0)
     answer = asked(client.get_public_access_block, "NoSuchPublicAccessBlockConfiguration", Bucket=name)

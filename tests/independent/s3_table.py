@@ -112,6 +112,7 @@ INVENTORY: Mapping[str, tuple[str, ...]] = {
     "aws_s3_bucket_created_timestamp_seconds": BUCKET,
     "aws_s3_bucket_versioning_enabled": BUCKET,
     "aws_s3_bucket_encryption_enabled": BUCKET,
+    "aws_s3_bucket_transit_encryption_required": BUCKET,
     "aws_s3_bucket_public": BUCKET,
     "aws_s3_bucket_public_access_blocked": BUCKET,
     "aws_s3_bucket_public_access_block_setting": ("bucket", "setting"),

@@ -153,6 +153,7 @@ INVENTORY: Mapping[str, tuple[str, ...]] = {
         *("volume_id", "volume_type", "state", "availability_zone", "encrypted", "kms_key_id"),
         *("multi_attach", "snapshot_id"),
     ),
+    "aws_ebs_volume_encrypted": ("volume_id",),
     "aws_ebs_volume_size_bytes": ("volume_id",),
     "aws_ebs_volume_provisioned_iops": ("volume_id",),
     "aws_ebs_volume_provisioned_throughput_bytes_per_second": ("volume_id",),
@@ -185,6 +186,7 @@ INVENTORY: Mapping[str, tuple[str, ...]] = {
         *("file_system_id", "name", "throughput_mode", "performance_mode", "state", "encrypted", "kms_key_id"),
         *("availability_zone", "replication_overwrite_protection"),
     ),
+    "aws_efs_file_system_encrypted": ("file_system_id",),
     "aws_efs_file_system_provisioned_throughput_bytes_per_second": ("file_system_id",),
     "aws_efs_file_system_metered_size_bytes": ("file_system_id", "storage_class"),
     "aws_efs_file_system_metered_size_timestamp_seconds": ("file_system_id",),
@@ -201,6 +203,8 @@ INVENTORY: Mapping[str, tuple[str, ...]] = {
     "aws_efs_file_system_lifecycle_info": (
         *("file_system_id", "transition_to_ia", "transition_to_archive", "transition_to_primary_storage_class"),
     ),
+    "aws_efs_file_system_lifecycle_transition_seconds": ("file_system_id", "storage_class"),
+    "aws_efs_file_system_transit_encryption_required": ("file_system_id",),
     "aws_efs_file_system_backup_enabled": ("file_system_id",),
     "aws_efs_file_system_replication_info": (
         *("file_system_id", "destination_file_system_id", "destination_region", "status"),
