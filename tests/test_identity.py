@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from exporter.demo.agent import ROLE
 from exporter.errors import CredentialsError
-from tests.aws_wire import until
+from tests.aws_wire import until, volumes
 from tests.pods import HALF_LIFE, Pod, a_pod, ask, calls, identities
 
 AGENT = "look at the EKS Pod Identity agent on this node"
@@ -217,17 +218,86 @@ async def test_an_address_that_is_no_agents_is_refused_by_name(
 
 # ---- who -----------------------------------------------------------------------------------------------------------
 
-OTHER = "arn:aws:iam::210987654321:role/other"
+ACCOUNT = "123456789012"
+MONITORING = f"arn:aws:iam::{ACCOUNT}:role/monitoring"
+ELSEWHERE = "arn:aws:iam::210987654321:role/storage-exporter"
 
 
-async def test_another_role_at_a_refresh_is_noticed(pod: Pod) -> None:
-    """The association was changed: identity_info says so, and with identity.role set nothing is read any more."""
+async def _refreshed(pod: Pod, role: str) -> None:
+    """The association has another role, and the agent's next credentials are of it."""
+    pod.agent.role = role
+    known = len(pod.agent.granted)
+    await pod.clock.advance(HALF_LIFE)
+    await until(lambda: len(pod.agent.granted) > known)
+
+
+def _asked_who(pod: Pod) -> int:
+    return [call.operation for call in pod.server.calls].count("GetCallerIdentity")
+
+
+async def test_another_role_at_a_refresh_is_shown(pod: Pod) -> None:
+    """STS is asked once for each new credentials, and identity_info is what it says."""
     async with pod.runtime() as runtime:
         access = runtime.open(None)
         await access.identify()
-        pod.agent.role = OTHER
-        await pod.clock.advance(HALF_LIFE)
-        await until(lambda: len(pod.agent.granted) == 2)
-        await ask(access)
+        await _refreshed(pod, MONITORING)
+        await asyncio.gather(*(volumes(access) for _ in range(10)))
         (labels,) = pod.telling.labels("identity_info")
-        assert labels["arn"] == "arn:aws:sts::210987654321:assumed-role/other/eks-production-pod"
+        assert labels["arn"] == f"arn:aws:sts::{ACCOUNT}:assumed-role/monitoring/eks-production-pod"
+    assert _asked_who(pod) == 2
+
+
+@pytest.mark.parametrize(
+    ("identity", "role", "reason"),
+    [
+        ({"role": ROLE}, MONITORING, r"assumed-role/monitoring/.* not as the role .*identity\.role asks for"),
+        ({}, ELSEWHERE, f"in another account than {ACCOUNT}"),
+    ],
+)
+async def test_credentials_that_come_later_and_will_not_do_are_read_nothing_with(
+    pod: Pod, identity: dict[str, str], role: str, reason: str
+) -> None:
+    """Another role than identity.role, another account than all series are labelled with; corrected, reading goes on."""
+    async with pod.runtime(**identity) as runtime:
+        access = runtime.open(None)
+        await access.identify()
+        await _refreshed(pod, role)
+        for _ in range(3):
+            with pytest.raises(CredentialsError, match=reason):
+                await volumes(access)
+        assert _asked_who(pod) == 2
+        assert "DescribeVolumes" not in {call.operation for call in pod.server.calls}
+        pod.agent.role = ROLE
+        await pod.clock.advance(61)
+        await volumes(access)
+        assert access.scope.account_id == ACCOUNT
+
+
+async def test_a_wrong_role_at_the_start_that_is_corrected_needs_no_restart(pod: Pod) -> None:
+    """The next look asks the agent anew, however long the wrong credentials would live."""
+    pod.agent.role = MONITORING
+    async with pod.runtime(role=ROLE) as runtime:
+        access = runtime.open(None)
+        with pytest.raises(CredentialsError, match="not as the role"):
+            await access.identify()
+        pod.agent.role = ROLE
+        await pod.clock.advance(60)
+        await access.identify()
+    assert pod.agent.calls == 2
+
+
+async def test_sts_that_does_not_say_whose_new_credentials_are_does_not_end_reading(pod: Pod) -> None:
+    """They are taken for what the old ones were, and it is asked again when a minute is over, not with each call."""
+    async with pod.runtime(clock=pod.clock) as runtime:
+        access = runtime.open(None)
+        await access.identify()
+        pod.server.faults.add("error", service="sts", code="ValidationError", status=400)
+        await _refreshed(pod, ROLE)
+        for _ in range(5):
+            await volumes(access)
+        assert _asked_who(pod) == 2
+        pod.server.faults.clear()
+        await pod.clock.advance(61)
+        await volumes(access)
+        await volumes(access)
+        assert _asked_who(pod) == 3

@@ -21,7 +21,7 @@ from exporter.aws import metricdata
 from exporter.aws.attempts import Attempts, Call
 from exporter.aws.clients import Botocore, Clients, Endpoint, member
 from exporter.aws.faults import MALFORMED, NoAnswerError, brief, from_exception
-from exporter.aws.identity import IdentityConfig, wrong_role
+from exporter.aws.identity import IdentityConfig, moved, without_session, wrong_role
 from exporter.aws.limits import GET_METRIC_DATA, Limits, LimitsConfig
 from exporter.aws.session import Frozen, Keeper, RoleLike, assume_params, assumed, find_credentials
 from exporter.aws.transport import Transport
@@ -39,6 +39,9 @@ from exporter.errors import (
 from exporter.logs import log, logger
 from exporter.model import Scope
 from exporter.telemetry import Telemetry
+
+ASKED_AGAIN, ASKED_FOR = 60.0, 5.0
+"""Seconds until STS is asked again whose the credentials are, where it did not say; and for which it is asked then."""
 
 _logger = logger(__name__)
 
@@ -116,6 +119,10 @@ class Runtime:
             await keeper.close()
         await self.transport.close()
         self.workers.close()
+
+    def monotonic(self) -> float:
+        """Seconds that never jump."""
+        return self._clock.monotonic()
 
     @property
     def transport(self) -> Transport:
@@ -197,6 +204,10 @@ class Access:
         self._keeper = keeper
         self._clients = Clients(runtime.botocore, scope.region, keeper, runtime.transport)
         self._arn = arn
+        self._shared_arn = bool(arn)
+        self._identified: Frozen | None = None
+        self._refusal = ""
+        self._asked_at = float("-inf")
         self._identifying = asyncio.Lock()
         self._endpoint: Endpoint | None = None
         self._elsewhere: dict[str, Access] = {}
@@ -227,20 +238,7 @@ class Access:
         """
         async with self._identifying:
             if not self._arn:
-                answer = await self.call("sts", "GetCallerIdentity", {}, aws_service="sts")
-                account_id, arn = str(answer.get("Account", "")), str(answer.get("Arn", ""))
-                if not account_id or not arn:
-                    raise TransientError("sts", "GetCallerIdentity", MALFORMED, "the answer names no account")
-                # A role that is assumed is named where it is assumed; the wish is for what it is assumed from.
-                if not self.scope.role_arn and (reason := wrong_role(self._runtime.role, arn)):
-                    raise CredentialsError(reason)
-                self.scope = Scope(account_id, self.scope.region, self.scope.role_arn)
-                self._arn = arn
-                frozen = self._keeper.frozen
-                if frozen is not None:
-                    self.credentials_changed(frozen)
-                    message = f"AWS access as {arn}, credentials from {frozen.provider}"
-                    log(_logger, "info", "aws_identity", message, scope=self.scope, arn=arn, provider=frozen.provider)
+                await self._ask_who(None)
         return self.scope
 
     async def call(
@@ -413,10 +411,62 @@ class Access:
         """Count a failed refresh."""
         self._runtime.telemetry.credentials_refresh_failed(self.scope, code)
 
+    # ---- whose the credentials are -----------------------------------------------------------------------------------
+
+    async def _ask_who(self, deadline: float | None) -> None:
+        """By sts:GetCallerIdentity; raises as `identify`, and then leaves why in ``_refusal``."""
+        if self._refusal and self._keeper.frozen is not None:
+            # Those there are will not do, however long they live: an association may have been corrected meanwhile.
+            await self._keeper.renew(self._keeper.frozen, self._runtime.deadline)
+        frozen = await self._keeper.current(self._runtime.deadline)
+        answer = await self.call("sts", "GetCallerIdentity", {}, aws_service="sts", deadline=deadline)
+        account_id, arn = str(answer.get("Account", "")), str(answer.get("Arn", ""))
+        if not account_id or not arn:
+            raise TransientError("sts", "GetCallerIdentity", MALFORMED, "the answer names no account")
+        # A role that is assumed is named where it is assumed; the wish is for what it is assumed from.
+        self._refusal = "" if self.scope.role_arn else wrong_role(self._runtime.role, arn)
+        if self._arn and not self._refusal:
+            self._refusal = moved(account_id, self.scope.account_id, arn)
+        self._identified = frozen
+        if self._refusal:
+            raise CredentialsError(self._refusal)
+        if without_session(self._arn) != without_session(arn):
+            self.scope = Scope(account_id, self.scope.region, self.scope.role_arn)
+            self._arn = arn
+            self.credentials_changed(frozen)
+            message = f"AWS access as {arn}, credentials from {frozen.provider}"
+            log(_logger, "info", "aws_identity", message, scope=self.scope, arn=arn, provider=frozen.provider)
+
+    async def _ask_again(self) -> None:
+        """
+        Whose credentials are that came after `identify`, once for each: an association may have another role by now.
+
+        A role that is assumed is what it is. Where STS does not answer, they are taken for what the old ones were, and
+        it is asked again a minute later.
+        """
+        if not self._arn or self._shared_arn or self.scope.role_arn:
+            return
+        async with self._identifying:
+            now = self._runtime.monotonic()
+            if (self._identified == self._keeper.frozen and not self._refusal) or now - self._asked_at < ASKED_AGAIN:
+                if self._refusal:
+                    raise CredentialsError(self._refusal)
+                return
+            self._asked_at = now
+            try:
+                await self._ask_who(ASKED_FOR)
+            except AwsError as error:
+                log(_logger, "warning", "aws_identity_unknown", "it is not known whose the new credentials are",
+                    scope=self.scope, error=error)  # fmt: skip
+            else:
+                self._asked_at = float("-inf")
+
     # ---- how a call is made ----------------------------------------------------------------------------------------
 
     async def _make(
         self, once: Callable[[Frozen, float], Awaitable[dict[str, Any]]], call: Call, deadline: float | None
     ) -> dict[str, Any]:
+        if call.service != "sts":
+            await self._ask_again()
         who = self._arn or self.scope.role_arn or "the default credentials"
         return await self._runtime.attempts.make(once, call, self._keeper, self.scope, who, deadline)
