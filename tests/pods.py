@@ -90,6 +90,7 @@ async def a_pod(
         injected: whether EKS has put its variables into the pod.
     """
     caplog.set_level("INFO")
+    caplog.set_level("INFO", logger="exporter")
     monkeypatch.setattr(ContainerMetadataFetcher, "SLEEP_TIME", 0.01)
     monkeypatch.setattr(ContainerMetadataFetcher, "TIMEOUT_SECONDS", 0.3)
     clock = VirtualClock(time.time())

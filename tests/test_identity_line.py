@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,11 @@ def roles(*arns: str) -> list[dict[str, str]]:
 def accounts(made: Line, name: str = "aws_ebs_volume_size_bytes") -> set[tuple[str, str]]:
     """(account_id, region) of the series of *name*."""
     return {(dict(own)["account_id"], dict(own)["region"]) for each, own in made.series() if each == name}
+
+
+def _asked_more(agent: Agent, times: int) -> bool:
+    """Whether the agent has answered more often than that."""
+    return len(agent.answers) > times
 
 
 # ---- chains --------------------------------------------------------------------------------------------------------
@@ -226,7 +232,7 @@ async def test_nothing_secret_is_shown_whatever_goes_wrong(
                 agent.trouble = trouble
                 agent.end_sessions()
                 assert (await run.reload())[0] == 200
-                await until(lambda asked=asked: len(agent.answers) > asked)
+                await until(partial(_asked_more, agent, asked))
             await run.until(lambda page: 'code="KeyError"' in page and 'code="CredentialRetrievalError"' in page)
             pages += [(await run.get(path))[1] for path in ("/metrics", "/", "/-/ready", "/-/healthy")]
         finally:

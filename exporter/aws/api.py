@@ -19,9 +19,10 @@ from botocore.exceptions import BotoCoreError
 
 from exporter.aws import metricdata
 from exporter.aws.attempts import Attempts, Call
+from exporter.aws.caller import Caller
 from exporter.aws.clients import Botocore, Clients, Endpoint, member
-from exporter.aws.faults import MALFORMED, NoAnswerError, brief, from_exception
-from exporter.aws.identity import IdentityConfig, moved, without_session, wrong_role
+from exporter.aws.faults import NoAnswerError, brief, from_exception
+from exporter.aws.identity import IdentityConfig
 from exporter.aws.limits import GET_METRIC_DATA, Limits, LimitsConfig
 from exporter.aws.session import Frozen, Keeper, RoleLike, assume_params, assumed, find_credentials
 from exporter.aws.transport import Transport
@@ -34,14 +35,10 @@ from exporter.errors import (
     DeniedError,
     Fault,
     RequestError,
-    TransientError,
 )
-from exporter.logs import log, logger
+from exporter.logs import logger
 from exporter.model import Scope
 from exporter.telemetry import Telemetry
-
-ASKED_AGAIN, ASKED_FOR = 60.0, 5.0
-"""Seconds until STS is asked again whose the credentials are, where it did not say; and for which it is asked then."""
 
 _logger = logger(__name__)
 
@@ -199,20 +196,28 @@ class Access:
     """
 
     def __init__(self, runtime: Runtime, scope: Scope, keeper: Keeper, arn: str = "") -> None:
-        self.scope = scope
         self._runtime = runtime
         self._keeper = keeper
         self._clients = Clients(runtime.botocore, scope.region, keeper, runtime.transport)
-        self._arn = arn
-        self._shared_arn = bool(arn)
-        self._identified: Frozen | None = None
-        self._refusal = ""
-        self._asked_at = float("-inf")
-        self._identifying = asyncio.Lock()
+        self._caller = Caller(
+            scope,
+            keeper,
+            lambda seconds: self.call("sts", "GetCallerIdentity", {}, aws_service="sts", deadline=seconds),
+            self.credentials_changed,
+            wanted=runtime.role,
+            seconds=runtime.deadline,
+            monotonic=runtime.monotonic,
+            arn=arn,
+        )
         self._endpoint: Endpoint | None = None
         self._elsewhere: dict[str, Access] = {}
         if not arn:
             keeper.watch(self)
+
+    @property
+    def scope(self) -> Scope:
+        """Whose AWS, and where."""
+        return self._caller.scope
 
     def elsewhere(self, region: str) -> Access:
         """
@@ -223,7 +228,7 @@ class Access:
         access = self._elsewhere.get(region)
         if access is None:
             scope = Scope(self.scope.account_id, region, self.scope.role_arn)
-            access = self._elsewhere[region] = Access(self._runtime, scope, self._keeper, self._arn)
+            access = self._elsewhere[region] = Access(self._runtime, scope, self._keeper, self._caller.arn)
         return access
 
     async def identify(self) -> Scope:
@@ -236,9 +241,7 @@ class Access:
 
             AwsError: where STS does not answer.
         """
-        async with self._identifying:
-            if not self._arn:
-                await self._ask_who(None)
+        await self._caller.identify()
         return self.scope
 
     async def call(
@@ -403,63 +406,13 @@ class Access:
 
     def credentials_changed(self, frozen: Frozen) -> None:
         """Show the new credentials' expiry and provider, once it is known whose they are."""
-        if self._arn:
+        if self._caller.arn:
             self._runtime.telemetry.credentials(self.scope, frozen.expiry)
-            self._runtime.telemetry.identity(self.scope, self._arn, frozen.provider)
+            self._runtime.telemetry.identity(self.scope, self._caller.arn, frozen.provider)
 
     def credentials_failed(self, code: str) -> None:
         """Count a failed refresh."""
         self._runtime.telemetry.credentials_refresh_failed(self.scope, code)
-
-    # ---- whose the credentials are -----------------------------------------------------------------------------------
-
-    async def _ask_who(self, deadline: float | None) -> None:
-        """By sts:GetCallerIdentity; raises as `identify`, and then leaves why in ``_refusal``."""
-        if self._refusal and self._keeper.frozen is not None:
-            # Those there are will not do, however long they live: an association may have been corrected meanwhile.
-            await self._keeper.renew(self._keeper.frozen, self._runtime.deadline)
-        frozen = await self._keeper.current(self._runtime.deadline)
-        answer = await self.call("sts", "GetCallerIdentity", {}, aws_service="sts", deadline=deadline)
-        account_id, arn = str(answer.get("Account", "")), str(answer.get("Arn", ""))
-        if not account_id or not arn:
-            raise TransientError("sts", "GetCallerIdentity", MALFORMED, "the answer names no account")
-        # A role that is assumed is named where it is assumed; the wish is for what it is assumed from.
-        self._refusal = "" if self.scope.role_arn else wrong_role(self._runtime.role, arn)
-        if self._arn and not self._refusal:
-            self._refusal = moved(account_id, self.scope.account_id, arn)
-        self._identified = frozen
-        if self._refusal:
-            raise CredentialsError(self._refusal)
-        if without_session(self._arn) != without_session(arn):
-            self.scope = Scope(account_id, self.scope.region, self.scope.role_arn)
-            self._arn = arn
-            self.credentials_changed(frozen)
-            message = f"AWS access as {arn}, credentials from {frozen.provider}"
-            log(_logger, "info", "aws_identity", message, scope=self.scope, arn=arn, provider=frozen.provider)
-
-    async def _ask_again(self) -> None:
-        """
-        Whose credentials are that came after `identify`, once for each: an association may have another role by now.
-
-        A role that is assumed is what it is. Where STS does not answer, they are taken for what the old ones were, and
-        it is asked again a minute later.
-        """
-        if not self._arn or self._shared_arn or self.scope.role_arn:
-            return
-        async with self._identifying:
-            now = self._runtime.monotonic()
-            if (self._identified == self._keeper.frozen and not self._refusal) or now - self._asked_at < ASKED_AGAIN:
-                if self._refusal:
-                    raise CredentialsError(self._refusal)
-                return
-            self._asked_at = now
-            try:
-                await self._ask_who(ASKED_FOR)
-            except AwsError as error:
-                log(_logger, "warning", "aws_identity_unknown", "it is not known whose the new credentials are",
-                    scope=self.scope, error=error)  # fmt: skip
-            else:
-                self._asked_at = float("-inf")
 
     # ---- how a call is made ----------------------------------------------------------------------------------------
 
@@ -467,6 +420,6 @@ class Access:
         self, once: Callable[[Frozen, float], Awaitable[dict[str, Any]]], call: Call, deadline: float | None
     ) -> dict[str, Any]:
         if call.service != "sts":
-            await self._ask_again()
-        who = self._arn or self.scope.role_arn or "the default credentials"
+            await self._caller.check()
+        who = self._caller.arn or self.scope.role_arn or "the default credentials"
         return await self._runtime.attempts.make(once, call, self._keeper, self.scope, who, deadline)
