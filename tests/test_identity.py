@@ -24,9 +24,9 @@ async def pod(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.Lo
         yield made
 
 
-def _granted(pod: Pod, times: int) -> bool:
-    """Whether the agent has given credentials so many times."""
-    return len(pod.agent.granted) == times
+def _in_use(pod: Pod, times: int) -> bool:
+    """Whether the agent has given credentials so many times, and the last ones are in use."""
+    return len(pod.agent.granted) == times and pod.expiry == int(pod.agent.granted[-1].expires or 0)
 
 
 # ---- asked as little as possible -----------------------------------------------------------------------------------
@@ -60,11 +60,12 @@ async def test_short_lives_are_one_question_a_half_life(pod: Pod, life: int, hal
     pod.agent.life = life
     async with pod.runtime() as runtime:
         access = runtime.open(None)
+        await access.identify()
         for times in (1, 2, 3):
             await calls(access, 30)
             assert pod.agent.calls == times
             await pod.clock.advance(half + 1)
-            await until(partial(_granted, pod, times + 1))
+            await until(partial(_in_use, pod, times + 1))
 
 
 # ---- tokens --------------------------------------------------------------------------------------------------------
@@ -74,10 +75,10 @@ async def test_a_rotated_token_is_read_at_the_next_refresh(pod: Pod) -> None:
     """The agent takes the token of the file as it is by then, and no older one."""
     async with pod.runtime() as runtime:
         access = runtime.open(None)
-        await ask(access)
+        await access.identify()
         pod.agent.rotate("eks-pod-identity-token-1")
         await pod.clock.advance(HALF_LIFE)
-        await until(lambda: len(pod.agent.granted) == 2)
+        await until(partial(_in_use, pod, 2))
         await ask(access)
     assert pod.agent.tokens == ["eks-pod-identity-token-0", "eks-pod-identity-token-1"]
 
@@ -233,7 +234,7 @@ async def _refreshed(pod: Pod, role: str) -> None:
     pod.agent.role = role
     known = len(pod.agent.granted)
     await pod.clock.advance(HALF_LIFE)
-    await until(lambda: len(pod.agent.granted) > known)
+    await until(partial(_in_use, pod, known + 1))
 
 
 def _asked_who(pod: Pod) -> int:
