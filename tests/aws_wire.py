@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -72,7 +73,8 @@ class VirtualClock:
         if seconds <= 0:
             return
         waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._sleepers.append((self.at + seconds, waiting))
+        # However short, it ends later than now, or a sleeper would be woken for ever.
+        self._sleepers.append((max(self.at + seconds, math.nextafter(self.at, math.inf)), waiting))
         await waiting
 
     async def advance(self, seconds: float) -> None:

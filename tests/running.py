@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import aiohttp
@@ -45,7 +45,14 @@ class Running:
 
 
 @contextlib.asynccontextmanager
-async def running(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str = "") -> AsyncIterator[Running]:
+async def running(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    text: str = "",
+    *,
+    before: Callable[[DemoServer], Awaitable[None]] | None = None,
+) -> AsyncIterator[Running]:
+    """The program with configuration *text*; *before* is called with the simulated AWS before it starts."""
     file = tmp_path / "config.yaml"
     limits = "{deadline: 3s, pass_deadline: 15s, describe_per_second: 1000}"
     base = f"web: {{listen: '127.0.0.1:0'}}\nlog: {{level: error}}\nlimits: {limits}\n"
@@ -54,6 +61,8 @@ async def running(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str = "
     async with DemoServer(world) as server, aiohttp.ClientSession() as session:
         for name, value in server.environment().items():
             monkeypatch.setenv(name, value)
+        if before is not None:
+            await before(server)
 
         def read() -> Config:
             return read_config(str(file), os.environ)

@@ -19,9 +19,10 @@ from botocore.exceptions import BotoCoreError
 
 from exporter.aws import metricdata
 from exporter.aws.attempts import Attempts, Call
+from exporter.aws.caller import Caller
 from exporter.aws.clients import Botocore, Clients, Endpoint, member
-from exporter.aws.faults import MALFORMED, NoAnswerError, brief, from_exception
-from exporter.aws.identity import IdentityConfig, wrong_role
+from exporter.aws.faults import NoAnswerError, brief, from_exception
+from exporter.aws.identity import IdentityConfig
 from exporter.aws.limits import GET_METRIC_DATA, Limits, LimitsConfig
 from exporter.aws.session import Frozen, Keeper, RoleLike, assume_params, assumed, find_credentials
 from exporter.aws.transport import Transport
@@ -34,9 +35,8 @@ from exporter.errors import (
     DeniedError,
     Fault,
     RequestError,
-    TransientError,
 )
-from exporter.logs import log, logger
+from exporter.logs import logger
 from exporter.model import Scope
 from exporter.telemetry import Telemetry
 
@@ -117,6 +117,10 @@ class Runtime:
         await self.transport.close()
         self.workers.close()
 
+    def monotonic(self) -> float:
+        """Seconds that never jump."""
+        return self._clock.monotonic()
+
     @property
     def transport(self) -> Transport:
         """The process's connections to AWS."""
@@ -192,16 +196,28 @@ class Access:
     """
 
     def __init__(self, runtime: Runtime, scope: Scope, keeper: Keeper, arn: str = "") -> None:
-        self.scope = scope
         self._runtime = runtime
         self._keeper = keeper
         self._clients = Clients(runtime.botocore, scope.region, keeper, runtime.transport)
-        self._arn = arn
-        self._identifying = asyncio.Lock()
+        self._caller = Caller(
+            scope,
+            keeper,
+            lambda seconds: self.call("sts", "GetCallerIdentity", {}, aws_service="sts", deadline=seconds),
+            self.credentials_changed,
+            wanted=runtime.role,
+            seconds=runtime.deadline,
+            monotonic=runtime.monotonic,
+            arn=arn,
+        )
         self._endpoint: Endpoint | None = None
         self._elsewhere: dict[str, Access] = {}
         if not arn:
             keeper.watch(self)
+
+    @property
+    def scope(self) -> Scope:
+        """Whose AWS, and where."""
+        return self._caller.scope
 
     def elsewhere(self, region: str) -> Access:
         """
@@ -212,7 +228,7 @@ class Access:
         access = self._elsewhere.get(region)
         if access is None:
             scope = Scope(self.scope.account_id, region, self.scope.role_arn)
-            access = self._elsewhere[region] = Access(self._runtime, scope, self._keeper, self._arn)
+            access = self._elsewhere[region] = Access(self._runtime, scope, self._keeper, self._caller.arn)
         return access
 
     async def identify(self) -> Scope:
@@ -225,22 +241,7 @@ class Access:
 
             AwsError: where STS does not answer.
         """
-        async with self._identifying:
-            if not self._arn:
-                answer = await self.call("sts", "GetCallerIdentity", {}, aws_service="sts")
-                account_id, arn = str(answer.get("Account", "")), str(answer.get("Arn", ""))
-                if not account_id or not arn:
-                    raise TransientError("sts", "GetCallerIdentity", MALFORMED, "the answer names no account")
-                # A role that is assumed is named where it is assumed; the wish is for what it is assumed from.
-                if not self.scope.role_arn and (reason := wrong_role(self._runtime.role, arn)):
-                    raise CredentialsError(reason)
-                self.scope = Scope(account_id, self.scope.region, self.scope.role_arn)
-                self._arn = arn
-                frozen = self._keeper.frozen
-                if frozen is not None:
-                    self.credentials_changed(frozen)
-                    message = f"AWS access as {arn}, credentials from {frozen.provider}"
-                    log(_logger, "info", "aws_identity", message, scope=self.scope, arn=arn, provider=frozen.provider)
+        await self._caller.identify()
         return self.scope
 
     async def call(
@@ -405,9 +406,9 @@ class Access:
 
     def credentials_changed(self, frozen: Frozen) -> None:
         """Show the new credentials' expiry and provider, once it is known whose they are."""
-        if self._arn:
+        if self._caller.arn:
             self._runtime.telemetry.credentials(self.scope, frozen.expiry)
-            self._runtime.telemetry.identity(self.scope, self._arn, frozen.provider)
+            self._runtime.telemetry.identity(self.scope, self._caller.arn, frozen.provider)
 
     def credentials_failed(self, code: str) -> None:
         """Count a failed refresh."""
@@ -418,5 +419,7 @@ class Access:
     async def _make(
         self, once: Callable[[Frozen, float], Awaitable[dict[str, Any]]], call: Call, deadline: float | None
     ) -> dict[str, Any]:
-        who = self._arn or self.scope.role_arn or "the default credentials"
+        if call.service != "sts":
+            await self._caller.check()
+        who = self._caller.arn or self.scope.role_arn or "the default credentials"
         return await self._runtime.attempts.make(once, call, self._keeper, self.scope, who, deadline)

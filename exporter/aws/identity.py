@@ -78,6 +78,30 @@ def unwanted(wanted: str, method: str) -> str:
     )
 
 
+def without_session(arn: str) -> str:
+    """The ARN of an identity without the name of its session, which providers may choose anew each time."""
+    return arn.rpartition("/")[0] if _ASSUMED.fullmatch(arn) else arn
+
+
+def moved(account_id: str, before: str, arn: str) -> str:
+    """
+    Why credentials found later than others are not taken; ``""`` where they are.
+
+    Args:
+        account_id: of the new ones.
+
+        before: the account of the old ones, which everything that was read is labelled with.
+
+        arn: of the new ones.
+    """
+    if account_id == before:
+        return ""
+    return (
+        f"the credentials are now those of {arn}, in another account than {before} as until now; nothing is read with "
+        "them: give the old account back, or restart this process to read the new one"
+    )
+
+
 def wrong_role(wanted: str | None, arn: str) -> str:
     """
     Why the caller is not the *wanted* role; ``""`` where it is, or where any will do.

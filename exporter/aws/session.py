@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from botocore.credentials import Credentials, ReadOnlyCredentials
+from botocore.exceptions import ClientError
 from botocore.session import Session
 
 from exporter.aws import identity
@@ -312,7 +313,11 @@ def find_credentials(fresh_session: Callable[[], Session], wanted: str = "auto")
         raise CredentialsError(reason)
     try:
         found = fresh_session().get_credentials()
-        keys = found.get_frozen_credentials() if found is not None else None
+        # What the provider has just given is not asked for again because its life is shorter than botocore's margin;
+        # some providers ask only when the keys are wanted.
+        keys = getattr(found, "_frozen_credentials", None)
+        if keys is None and found is not None:
+            keys = found.get_frozen_credentials()
     except Exception as error:  # providers raise ValueError, KeyError, OSError, botocore's own and others
         raise CredentialsError(f"no AWS credentials: {hidden(error)}; {_next_step()}") from error
     if found is None or keys is None or not keys.access_key or not keys.secret_key:
@@ -332,7 +337,10 @@ def find_credentials(fresh_session: Callable[[], Session], wanted: str = "auto")
 
 def _next_step() -> str:
     if "AWS_CONTAINER_CREDENTIALS_FULL_URI" in os.environ:
-        return "look at the EKS Pod Identity agent on this node and at the role of the pod identity association"
+        return (
+            "look at the EKS Pod Identity agent on this node, at the token file (one line without its end) and at the "
+            "role of the pod identity association"
+        )
     if "AWS_WEB_IDENTITY_TOKEN_FILE" in os.environ:
         return "look at the trust policy of the service account's role (IRSA) and at the way to STS"
     if "KUBERNETES_SERVICE_HOST" in os.environ:
@@ -354,6 +362,8 @@ def _code_of(error: CredentialsError) -> str:
     cause = error.__cause__
     if isinstance(cause, AwsError):
         return cause.code
+    if isinstance(cause, ClientError):
+        return str(cause.response.get("Error", {}).get("Code") or type(cause).__name__)
     return type(cause).__name__ if cause is not None else "NoCredentials"
 
 

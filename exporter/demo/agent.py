@@ -156,6 +156,8 @@ class Agent:
         if self.trouble == "400":
             message = "EKS does not have permissions to assume the associated role"
             return web.Response(status=400, text=f"(AccessDeniedException): {message}")
+        if self.trouble == "malformed":
+            return web.Response(text='{"AccessKeyId": "', content_type="application/json")
         key = granted(self.role, "eks-production-pod", self.life, len(self.granted), self._wall(), tagged=True)
         self._server.add_key(key)
         self.granted.append(key)
@@ -168,6 +170,4 @@ class Agent:
         }
         if self.trouble == "missing":
             del answer[self.lacking]
-        if self.trouble == "malformed":
-            return web.Response(text='{"AccessKeyId": "', content_type="application/json")
         return web.json_response(answer)

@@ -160,6 +160,11 @@ class DemoServer:
         self._keys[key.access_key_id] = key
 
     @property
+    def keys(self) -> list[Key]:
+        """The credentials it knows, those of sessions it granted included."""
+        return list(self._keys.values())
+
+    @property
     def calls(self) -> list[Call]:
         """What was asked, oldest first."""
         return list(self._calls)
