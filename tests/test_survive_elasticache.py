@@ -47,7 +47,7 @@ def configured(deadline: str = "3s", **sections: object) -> Config:
     return config_of(**given, services=services, **sections)
 
 
-FACTS_ONLY = {"tiers": []}
+FACTS_ONLY: dict[str, Any] = {"tiers": []}
 """Nothing is asked of CloudWatch: what is tested is discovery, over days of the made-up clock."""
 
 
