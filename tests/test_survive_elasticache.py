@@ -47,7 +47,7 @@ def configured(deadline: str = "3s", **sections: object) -> Config:
     return config_of(**given, services=services, **sections)
 
 
-FACTS_ONLY: dict[str, Any] = {"tiers": []}
+FACTS_ONLY: dict[str, object] = {"tiers": []}
 """Nothing is asked of CloudWatch: what is tested is discovery, over days of the made-up clock."""
 
 
