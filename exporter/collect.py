@@ -40,8 +40,9 @@ from exporter.model import (
     Window,
 )
 from exporter.report import GET_METRIC_DATA, Report, action_of, explain
-from exporter.services.base import Access, Operation, Reader, Service
+from exporter.services.base import Service
 from exporter.services.neighbours import Neighbours
+from exporter.services.reader import Access, Operation, Reader
 from exporter.store import Store
 from exporter.telemetry import Telemetry
 

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from exporter.cloudwatch.grid import Grid
 from exporter.model import Block, Family, Labels, Sample
 from exporter.naming import label_set
-from exporter.services.base import LEAST_AGE_LIMIT, Member
+from exporter.services.base import Member
+from exporter.services.reader import LEAST_AGE_LIMIT
 
 Constant = Sequence[tuple[str, str]]
 """Labels that every series carries before its own, such as ``cluster``."""

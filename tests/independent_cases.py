@@ -207,9 +207,7 @@ CASES = (
     Case("bucket-public", ("s3",), ("standard",), seed=6, at=ODD, scenario=("bucket-public", 60)),
     Case("kms-disabled", PROTECTED, ALL[:1], scenario=("kms-disabled", 600)),
     Case("kms-disabled, to be deleted", ("efs", "elasticache", "protection"), ALL[:1], scenario=("kms-disabled", 5000)),
-    Case(
-        "backup-failed, some run", PROTECTED, ALL[:1], at=T + 5.1 * HOUR, scenario=("backup-failed", 7 * HOUR)
-    ),
+    Case("backup-failed, some run", PROTECTED, ALL[:1], at=T + 5.1 * HOUR, scenario=("backup-failed", 7 * HOUR)),
     Case(
         "backup-failed, for days",
         ("ebs", "efs", "s3", "protection"),
