@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from exporter.demo.ec2_lists import Given, by_id, filtered, page, tag_set
-from exporter.demo.estate import zone
 from exporter.demo.nouns import Instance, InstanceType
-from exporter.demo.tables import INSTANCE_TYPES
+from exporter.demo.tables import INSTANCE_TYPES, zone
 from exporter.demo.wire import Tweaks, WireError, cut_page, iso, numbered
 from exporter.demo.world import World
 

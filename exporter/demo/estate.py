@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from exporter.demo import bucket_rows, cache_rows
+from exporter.demo import bucket_rows, cache_rows, file_rows
 from exporter.demo.buckets import Bucket
 from exporter.demo.caches import Cache, ServerlessCache
 from exporter.demo.keys import BackupPlan, Key, keys_of
@@ -17,17 +17,13 @@ from exporter.demo.nouns import (
     GENESIS,
     GIB,
     NEVER,
-    AccessPoint,
     Attachment,
     Claim,
     FastRestore,
-    FileLoad,
     FileSystem,
     Instance,
     Load,
     Modification,
-    MountTarget,
-    Replication,
     Schedule,
     Snapshot,
     Tags,
@@ -45,8 +41,8 @@ from exporter.demo.tables import (
     OTHER_OWNER,
     QUIET,
     REGION,
-    SHARED_CLAIMS,
     SMALL,
+    zone,
 )
 
 
@@ -83,11 +79,6 @@ class Estate:
         )
 
 
-def zone(letter: str) -> tuple[str, str]:
-    """The zone's name and its id, such as ``("ap-southeast-3a", "apse3-az1")``."""
-    return f"{REGION}{letter}", f"apse3-az{'abc'.index(letter) + 1}"
-
-
 def claim_tags(claim: Claim) -> Tags:
     """The tags EBS CSI v1.42 sets on a volume (aws-ebs-csi-driver, docs/tagging.md and `--extra-create-metadata`)."""
     return (
@@ -109,7 +100,7 @@ def mission(seed: int) -> Estate:
     estate.instances = {item.instance_id: item for item in nodes.values()}
     made = [*_root_volumes(seed, nodes), *_claim_volumes(seed, nodes), *_special_volumes(seed, nodes)]
     estate.volumes = {item.volume_id: item for item in made}
-    estate.file_systems = {item.file_system_id: item for item in _file_systems(seed)}
+    estate.file_systems = {item.file_system_id: item for item in file_rows.file_systems(seed)}
     estate.foreign_snapshots = [
         Snapshot(
             identifier("snap", seed, f"public-{number}"),
@@ -309,108 +300,4 @@ def _special_volumes(seed: int, nodes: dict[str, Instance]) -> list[Volume]:
         one("museum", "standard", 40, 0, ("node-b2",), Load(3, 5, 16, 16, 8.0, 12.0), ()),
         replace(one("untagged", "gp3", 25, 3000, ("node-c1",), SMALL), throughput=125),
         replace(orphan, throughput=125),
-    ]
-
-
-def _file_systems(seed: int) -> list[FileSystem]:
-    def targets(name: str, third: int, letters: str) -> tuple[MountTarget, ...]:
-        return tuple(
-            MountTarget(
-                identifier("fsmt", seed, name + letter),
-                *zone(letter),
-                identifier("subnet", seed, letter),
-                identifier("eni", seed, name + letter),
-                f"10.20.{third}.{50 + order}",
-            )
-            for order, letter in enumerate(letters)
-        )
-
-    shared = []
-    for number, (name, namespace, uid) in enumerate(SHARED_CLAIMS):
-        claim = Claim(namespace, name, f"pvc-{uuid_of(seed, 'efs-' + name)}", "efs-sc")
-        shared.append(
-            AccessPoint(
-                identifier("fsap", seed, name),
-                claim.persistentvolume,
-                f"/{claim.persistentvolume}",
-                uid,
-                uid,
-                (("efs.csi.aws.com/cluster", "true"),),
-                claim=claim,
-                created=GENESIS + 9 * DAY + number * 600.0,
-            )
-        )
-    key = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/{uuid_of(seed, 'efs-key')}"
-    return [
-        FileSystem(
-            identifier("fs", seed, "eks_production"),
-            "eks_production",
-            "eks-production-efs",
-            GENESIS + DAY,
-            "generalPurpose",
-            "bursting",
-            encrypted=True,
-            standard=210 * GIB,
-            infrequent=95 * GIB,
-            growth=GIB // 4,
-            load=FileLoad(7.1e6, 8.3e6, 260.0, 9, 0.6),
-            mount_targets=targets("eks_production", 10, "abc"),
-            access_points=tuple(shared),
-            lifecycle=(("TransitionToIA", "AFTER_30_DAYS"),),
-            backup="ENABLED",
-            replication=Replication(identifier("fs", seed, "eks_production-replica"), "ap-southeast-1"),
-            tls_only=True,
-            tags=(("Name", "eks_production"), ("team", "platform"), ("data-classification", "confidential")),
-            kms_key_id=key,
-        ),
-        FileSystem(
-            identifier("fs", seed, "media"),
-            "media",
-            "media-efs",
-            GENESIS + 2 * DAY,
-            "generalPurpose",
-            "elastic",
-            encrypted=True,
-            standard=1300 * GIB,
-            infrequent=2600 * GIB,
-            archive=900 * GIB,
-            growth=2 * GIB,
-            load=FileLoad(38.0e6, 9.0e6, 120.0, 4, 0.8),
-            mount_targets=targets("media", 11, "abc"),
-            access_points=(
-                AccessPoint(
-                    identifier("fsap", seed, "media"),
-                    "media-console",
-                    "/media",
-                    1000,
-                    1000,
-                    (("Name", "media"),),
-                    name="media",
-                ),
-            ),
-            lifecycle=(
-                ("TransitionToIA", "AFTER_30_DAYS"),
-                ("TransitionToArchive", "AFTER_90_DAYS"),
-                ("TransitionToPrimaryStorageClass", "AFTER_1_ACCESS"),
-            ),
-            tags=(("Name", "media"), ("team", "web")),
-            kms_key_id=key,
-        ),
-        FileSystem(
-            identifier("fs", seed, "scratch"),
-            "scratch",
-            "scratch-efs",
-            GENESIS + 4 * DAY,
-            "maxIO",
-            "provisioned",
-            encrypted=False,
-            standard=60 * GIB,
-            load=FileLoad(1.1e6, 0.8e6, 30.0, 1, 0.9, idle_share=0.35),
-            provisioned_mibps=64.0,
-            zone=zone("a")[0],
-            zone_id=zone("a")[1],
-            mount_targets=targets("scratch", 12, "a"),
-            backup="DISABLED",
-            tags=(("Name", "scratch"),),
-        ),
     ]

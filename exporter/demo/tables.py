@@ -14,6 +14,12 @@ OTHER_OWNER = "999988887777"
 CLUSTER = "production"
 DAY = 86_400
 
+
+def zone(letter: str) -> tuple[str, str]:
+    """The zone's name and its id, such as ``("ap-southeast-3a", "apse3-az1")``."""
+    return f"{REGION}{letter}", f"apse3-az{'abc'.index(letter) + 1}"
+
+
 AWKWARD_TAGS: Tags = (
     ('note "quoted"', 'say "hi" \\ back\\slash'),
     ("lines", "first\nsecond\r\n\ttabbed"),

@@ -20,7 +20,7 @@ from exporter.demo.cache_world import CacheWorld
 from exporter.demo.clock import WorldClock
 from exporter.demo.curves import Curves, Effects
 from exporter.demo.estate import Estate
-from exporter.demo.keys import BackupJob, Key, jobs_of
+from exporter.demo.key_world import KeyWorld
 from exporter.demo.metrics import Datum, Dimensions, Publisher, Source
 from exporter.demo.nouns import (
     GENESIS,
@@ -35,10 +35,10 @@ from exporter.demo.nouns import (
 )
 from exporter.demo.percentiles import percentile
 from exporter.demo.s3_metrics import S3Metrics
-from exporter.demo.tables import ACCOUNT, DAY, REGION
+from exporter.demo.tables import ACCOUNT, DAY, REGION, zone
 
 
-class World(BucketWorld, CacheWorld):
+class World(BucketWorld, CacheWorld, KeyWorld):
     """
     One AWS account and region.
 
@@ -212,26 +212,6 @@ class World(BucketWorld, CacheWorld):
             return "warning", "degraded"
         return "ok", "normal"
 
-    def kms_keys(self, at: float | None = None) -> list[Key]:
-        """The keys DescribeKey knows, by id."""
-        instant = self._at(at)
-        return sorted((key for key in self.estate.keys.values() if key.exists(instant)), key=lambda key: key.key_id)
-
-    def kms_key(self, name: str) -> Key:
-        """One key by id or alias (``alias/officeless-efs``). KeyError if none."""
-        found = self.estate.keys.get(name) or next(
-            (item for item in self.estate.keys.values() if item.alias == name), None
-        )
-        if found is None:
-            raise KeyError(name)
-        return found
-
-    def backup_jobs(self, at: float | None = None) -> list[BackupJob]:
-        """AWS Backup's jobs of the last thirty days, newest first."""
-        instant = self._at(at)
-        found = [job for plan in self.estate.backups.values() for job in jobs_of(plan, self.seed, instant)]
-        return sorted(found, key=lambda job: (-job.started, job.job_id))
-
     # --- what is published -----------------------------------------------------------------------------------------
 
     def points(
@@ -325,7 +305,7 @@ class World(BucketWorld, CacheWorld):
             fields: of `Volume` that shall differ from 100 GiB of gp3 (3000 IOPS, 125 MiB/s).
         """
         instant = self._at(at)
-        zone_name, zone_id = estates.zone("a")
+        zone_name, zone_id = zone("a")
         host = self.instance(instance) if instance else None
         given: dict[str, Any] = {
             "volume_id": identifier("vol", self.seed, name),
@@ -385,13 +365,6 @@ class World(BucketWorld, CacheWorld):
         """Put an access point on a file system."""
         known = self.file_system(file_system)
         self.update_file_system(file_system, access_points=(*known.access_points, point))
-
-    def update_kms_key(self, name: str, **fields: Any) -> Key:
-        """Change fields of a key (id or alias) as if they had always been so."""
-        changed = replace(self._base.keys[self.kms_key(name).key_id], **fields)
-        self._base.keys[changed.key_id] = changed
-        self._rebuild()
-        return changed
 
     def put_points(
         self, namespace: str, metric: str, dimensions: Mapping[str, str], points: Mapping[int, float]
