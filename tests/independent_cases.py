@@ -213,7 +213,12 @@ def trouble_keys(world: World) -> None:
     now = world.now()
     for key, fields in zip(
         world.kms_keys(),
-        ({"doomed": now - 8.0 * DAY}, {"doomed": now - 60.0}, {"origin": "EXTERNAL", "expires": now - 60.0}),
+        (
+            {"doomed": now - 8.0 * DAY},
+            {"doomed": now - 60.0},
+            {"origin": "EXTERNAL", "expires": now - 60.0},
+            {"multi_region": True, "updating": (now - 2.0, now + 2.0)},
+        ),
         strict=False,
     ):
         world.update_kms_key(key.key_id, **fields)
