@@ -8,7 +8,6 @@ something failed is kept; what failed is reported, by name, and asked again. Whe
 from __future__ import annotations
 
 import asyncio
-from array import array
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -24,28 +23,26 @@ from exporter.cloudwatch.fetch import Fetched, fetch
 from exporter.cloudwatch.grid import Grid
 from exporter.cloudwatch.plan import billable, plan, projected, tier_of
 from exporter.cloudwatch.rows import ActiveRow
+from exporter.columns import age_blocks, fact_blocks
 from exporter.errors import TransientError
 from exporter.model import (
     Absent,
     Batch,
     Block,
-    Family,
     Inventory,
-    Labels,
     Plan,
     Query,
     Resource,
-    Sample,
     Scope,
     Series,
     Target,
     Tier,
     Window,
 )
-from exporter.naming import label_set
 from exporter.report import GET_METRIC_DATA, Report, action_of, explain
-from exporter.services.base import LEAST_AGE_LIMIT, Access, Operation, Reader, Service
+from exporter.services.base import Service
 from exporter.services.neighbours import Neighbours
+from exporter.services.reader import Access, Operation, Reader
 from exporter.store import Store
 from exporter.telemetry import Telemetry
 
@@ -184,7 +181,8 @@ class Collector:
     def _take(self, inventory: Inventory) -> None:
         """Make the inventory the one in force; a new generation only where something changed."""
         self._telemetry.resources(self._scope, self._service.name, inventory.counts)
-        self._facts = self._blocks_of(inventory.samples)
+        self._facts, twice = fact_blocks(inventory.samples, self._settings.constant, int(self._clock.time()))
+        self._dropped(twice)
         self._neighbours.note(self._scope, self._service.name, inventory.assets)
         if inventory.targets is not None:
             self.targets = inventory.targets
@@ -194,28 +192,6 @@ class Collector:
         grid.take_over(self._grid)
         self._dropped([str(resource.id) for resource in grid.duplicates])
         self._grid, self._resources = grid, inventory.resources
-
-    def _blocks_of(self, samples: Sequence[Sample]) -> list[Block]:
-        """Facts in columns, a block a family; the first of two samples of one series counts."""
-        families: dict[str, tuple[Family, dict[bytes, float]]] = {}
-        twice: list[str] = []
-        for sample in samples:
-            _, column = families.setdefault(sample.family.name, (sample.family, {}))
-            labels = self._labels(sample.family, sample.labels)
-            if labels in column:
-                twice.append(f"{sample.family.name}{labels.decode()}")
-            else:
-                column[labels] = sample.value
-        self._dropped(twice)
-        now = int(self._clock.time())
-        return [
-            Block(family, tuple(column), array("d", column.values()), now, LEAST_AGE_LIMIT)
-            for family, column in families.values()
-        ]
-
-    def _labels(self, family: Family, values: Labels) -> bytes:
-        constant = self._settings.constant
-        return label_set((*(name for name, _ in constant), *family.labels), (*(text for _, text in constant), *values))
 
     def _dropped(self, twice: Sequence[str]) -> None:
         if twice:
@@ -338,23 +314,8 @@ class Collector:
 
     def _keep(self) -> None:
         """Put facts, values and ages into the store, in place of the last ones."""
-        self._store.put(self.name, [*self._facts, *self._grid.blocks(), *self._ages()])
-
-    def _ages(self) -> list[Block]:
-        """The newest datapoint of each resource of which one is kept (design.md 6.1, per member)."""
-        found = []
-        for member in self._service.members:
-            ends: dict[bytes, int] = {}
-            for query in self._grid.queries:
-                resource = query.resource
-                if resource.kind.name in member.kinds and (not member.pinned_only or self._grid.is_pinned(resource)):
-                    labels = self._labels(member.family, resource.label_values())
-                    ends[labels] = max(ends.get(labels, 0), self._grid.newest((query,)))
-            known = {labels: end for labels, end in ends.items() if end}
-            if known:
-                now = int(self._clock.time())
-                found.append(Block(member.family, tuple(known), array("d", known.values()), now, LEAST_AGE_LIMIT))
-        return found
+        ages = age_blocks(self._service.members, self._grid, self._settings.constant, int(self._clock.time()))
+        self._store.put(self.name, [*self._facts, *self._grid.blocks(), *ages])
 
     def _measure(self) -> None:
         # What is published now and then only says nothing of how late CloudWatch is.

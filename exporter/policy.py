@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from exporter.config import Config
-from exporter.services.base import Operation, Service, actions_of
+from exporter.services.base import Service, actions_of
+from exporter.services.reader import Operation
 from exporter.services.registry import SERVICES
 from exporter.settings import sections, settings_of
 

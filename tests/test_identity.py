@@ -12,6 +12,7 @@ import pytest
 from exporter.demo.agent import ROLE
 from exporter.errors import CredentialsError
 from tests.aws_wire import until, volumes
+from tests.harness import config_of
 from tests.pods import HALF_LIFE, Pod, a_pod, ask, calls, identities
 
 AGENT = "look at the EKS Pod Identity agent on this node"
@@ -307,3 +308,26 @@ async def test_sts_that_does_not_say_whose_new_credentials_are_does_not_end_read
         await volumes(access)
         await volumes(access)
         assert _asked_who(pod) == 3
+
+
+async def test_no_role_is_assumed_with_credentials_that_will_not_do(pod: Pod) -> None:
+    """Neither at the start nor once the association has another role; the old session of the chain lives on."""
+    hub = config_of(scopes=[{"roles": [{"arn": "arn:aws:iam::210987654321:role/hub"}]}]).scopes[0].roles
+    pod.server.world.roles[hub[0].arn] = None
+    expiry = partial(pod.telling.value, "credentials_expiry_timestamp_seconds", account_id=ACCOUNT)
+    pod.agent.life = 1200
+    async with pod.runtime(role=ROLE) as runtime:
+        access = runtime.open(None, hub)
+        await access.identify()
+        pod.agent.role, pod.agent.life = MONITORING, 6 * 3600
+        await pod.clock.advance(601)
+        await until(lambda: len(pod.agent.granted) == 2 and expiry() == int(pod.agent.granted[1].expires or 0))
+        # The session of the chain is due at half an hour; time goes slowly then, because calls have deadlines.
+        await pod.clock.advance(1190)
+        for _ in range(25):
+            await pod.clock.advance(1)
+            await ask(access)
+        await until(lambda: pod.failures.get("NoCredentials", 0) >= 1)
+        await ask(access)
+    asked = [call.access_key_id for call in pod.server.calls if call.operation == "AssumeRole"]
+    assert asked == [pod.agent.granted[0].access_key_id]

@@ -12,7 +12,7 @@ from exporter.clock import FixedClock
 from exporter.config import Config
 from exporter.demo import World, WorldClock, mission_worlds, run_in_thread
 from exporter.demo.regions import EXTERNAL_ID, SECOND_ACCOUNT, SECOND_REGION, SECOND_ROLE
-from exporter.services.base import MOST_SPREAD
+from exporter.services.reader import MOST_SPREAD
 from exporter.services.registry import SERVICES
 from tests.harness import T, config_of, parsed, remember
 

@@ -8,9 +8,10 @@ from exporter.clock import FixedClock
 from exporter.demo import World, WorldClock
 from exporter.demo.tables import ACCOUNT, DAY, REGION
 from exporter.model import Asset, Scope
-from exporter.services.base import Reader, Wishes
+from exporter.services.base import Wishes
 from exporter.services.neighbours import Neighbours
 from exporter.services.protection import GONE, Protection, key_arn
+from exporter.services.reader import Reader
 from tests.harness import Line, T, config_of, line
 
 KMS = ("kms", "DescribeKey")

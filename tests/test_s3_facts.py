@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from exporter.model import Scope
-from exporter.services.base import Answer, Findings, Item, Operation
+from exporter.services.base import Findings
+from exporter.services.reader import Answer, Item, Operation
 from exporter.services.s3_facts import (
     BUCKET_INFO,
     ENCRYPTION,

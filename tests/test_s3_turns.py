@@ -8,7 +8,8 @@ from typing import Any
 
 from exporter.clock import FixedClock
 from exporter.model import Scope
-from exporter.services.base import MOST_SPREAD, Reader, Wishes
+from exporter.services.base import Wishes
+from exporter.services.reader import MOST_SPREAD, Reader
 from exporter.services.s3 import S3
 
 BUCKETS = 120

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.demo_clients import clients
 from tests.harness import T
 from tests.running import Running, running
 from tests.tools import binary
@@ -50,6 +51,32 @@ async def test_mount_targets_are_discovered_with_the_nfs_port(monkeypatch: pytes
         assert {name for name in some if not name.startswith("__meta_")} == {
             *("cluster", "account_id", "region", "file_system_id", "availability_zone"),
         }
+
+
+async def test_every_cache_endpoint_is_discovered(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Each node and serverless cache as plain boto3 lists them, with its identity and whether it speaks TLS."""
+    async with running(monkeypatch, tmp_path) as over:
+        found = await targets(over, "/-/sd/elasticache")
+        expected = await asyncio.to_thread(_endpoints, over)
+    assert {address: labels["__meta_storage_exporter_tls"] for address, labels in found.items()} == expected
+    groups = {labels.get("replication_group_id") for labels in found.values()}
+    assert {"sessions", "catalog", ""} <= groups
+    serverless = [labels["serverless_cache"] for labels in found.values() if "serverless_cache" in labels]
+    assert sorted(serverless) == ["events-buffer", "web-fragments"]
+
+
+def _endpoints(over: Running) -> dict[str, str]:
+    """Address → whether TLS is spoken there, by boto3."""
+    with clients(over.server, "elasticache") as (caches,):
+        told = {}
+        for cluster in caches.describe_cache_clusters(ShowCacheNodeInfo=True)["CacheClusters"]:
+            for node in cluster["CacheNodes"]:
+                if "Endpoint" in node:
+                    address = f"{node['Endpoint']['Address']}:{node['Endpoint']['Port']}"
+                    told[address] = str(cluster["TransitEncryptionEnabled"]).lower()
+        for cache in caches.describe_serverless_caches()["ServerlessCaches"]:
+            told[f"{cache['Endpoint']['Address']}:{cache['Endpoint']['Port']}"] = "true"
+    return told
 
 
 async def test_before_they_are_known_the_answer_is_503(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

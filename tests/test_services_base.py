@@ -11,7 +11,8 @@ import pytest
 from exporter.clock import FixedClock
 from exporter.errors import AwsError, DeniedError, TransientError
 from exporter.services import base
-from exporter.services.base import MOST_SPREAD, Operation, Reader, partition_of
+from exporter.services.base import partition_of
+from exporter.services.reader import MOST_SPREAD, Operation, Reader
 
 LIST = Operation("s3", "ListThings", 300, "s3:ListThings", "Things", paged=False)
 ONE = Operation(

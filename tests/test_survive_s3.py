@@ -10,7 +10,7 @@ import pytest
 from exporter.config import Config
 from exporter.demo import World, WorldClock
 from exporter.demo.buckets import MetricsConfiguration
-from exporter.services.base import MOST_SPREAD
+from exporter.services.reader import MOST_SPREAD
 from exporter.services.s3_rows import ROWS
 from tests.harness import Line, Series, T, config_of, line
 

@@ -387,6 +387,7 @@ class Access:
         if self._runtime.role is not None and not self.scope.role_arn:
             try:
                 await self.identify()
+                await self._caller.check()
             except AwsError as error:
                 raise CredentialsError(f"role {role.arn} is not assumed: {error}") from error
         try:

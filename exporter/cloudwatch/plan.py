@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 
 from exporter.aws import prices
 from exporter.clock import floor_to
-from exporter.cloudwatch.cursors import LONGEST_ESSENTIAL_SILENCE, LONGEST_SILENCE
+from exporter.cloudwatch.cursors import LONGEST_ESSENTIAL_SILENCE, LONGEST_SILENCE, SILENT_PASSES
 from exporter.cloudwatch.grid import Grid
 from exporter.model import MetricRow, Plan, Query, Tier, Window
 
@@ -110,6 +110,8 @@ def plan(
 
 def interval_of(grid: Grid, query: Query) -> int:
     """Seconds between two questions of *query* as things stand: longer where it never was answered."""
+    if grid.cursors.silent[query.slot] <= SILENT_PASSES:  # nearly all of them, each pass
+        return query.every
     longest = LONGEST_ESSENTIAL_SILENCE if tier_of(query) is Tier.ESSENTIAL else LONGEST_SILENCE
     return grid.cursors.interval(query.slot, query.every, longest)
 

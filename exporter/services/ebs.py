@@ -13,20 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from exporter.model import Asset, Fact, Family, Inventory, MetricRow, Resource, Scope
-from exporter.services.base import (
-    Answer,
-    Findings,
-    Item,
-    Member,
-    Operation,
-    Reader,
-    Wishes,
-    partition_of,
-    seconds_of,
-    tags_of,
-    text_of,
-    with_tags,
-)
+from exporter.services.base import Findings, Member, Wishes, partition_of, seconds_of, tags_of, text_of, with_tags
 from exporter.services.ebs_facts import (
     ATTACHMENT_INFO,
     ATTACHMENT_LIMIT,
@@ -70,6 +57,7 @@ from exporter.services.ebs_rows import (
     ROWS,
     VOLUME,
 )
+from exporter.services.reader import Answer, Item, Operation, Reader
 
 MIB = 1024**2
 _PER_FILTER = 200  # values a filter takes (EC2 API, filtering)

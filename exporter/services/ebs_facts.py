@@ -7,8 +7,9 @@ A table, nothing else; needed fields and pages are those of aws-facts 3.2, inter
 from __future__ import annotations
 
 from exporter.model import Family
-from exporter.services.base import Operation, gauge, info
+from exporter.services.base import gauge, info
 from exporter.services.ebs_rows import FAST_SNAPSHOT
+from exporter.services.reader import Operation
 
 VOLUMES = Operation("ec2", "DescribeVolumes", 300, "ec2:DescribeVolumes", "Volumes", page_size=200)
 STATUS = Operation("ec2", "DescribeVolumeStatus", 300, "ec2:DescribeVolumeStatus", "VolumeStatuses", page_size=200)

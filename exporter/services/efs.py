@@ -10,19 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from exporter.model import Asset, Fact, Family, Inventory, MetricRow, Resource, Scope, Target
-from exporter.services.base import (
-    Answer,
-    Findings,
-    Item,
-    Member,
-    Operation,
-    Reader,
-    Wishes,
-    seconds_of,
-    tags_of,
-    text_of,
-    with_tags,
-)
+from exporter.services.base import Findings, Member, Wishes, seconds_of, tags_of, text_of, with_tags
 from exporter.services.efs_facts import (
     ACCESS_POINT_COUNT,
     ACCESS_POINT_INFO,
@@ -52,6 +40,7 @@ from exporter.services.efs_facts import (
 )
 from exporter.services.efs_rows import FILE_SYSTEM, NEWEST_DATAPOINT, REPLICATION, ROWS, STORAGE_CLASS, TOTAL
 from exporter.services.policies import requires_tls
+from exporter.services.reader import Answer, Item, Operation, Reader
 
 MIB = 1024**2
 NFS_PORT = 2049

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from exporter.model import Family
-from exporter.services.base import Operation, gauge, info
+from exporter.services.base import gauge, info
+from exporter.services.reader import Operation
 
 _FAST = 60
 _NONE = frozenset({"PolicyNotFound", "ReplicationNotFound", "FileSystemNotFound"})

@@ -16,19 +16,7 @@ from dataclasses import dataclass, field
 
 from exporter.errors import DeniedError
 from exporter.model import Family, Inventory, MetricRow, Scope, Target
-from exporter.services.base import (
-    Answer,
-    Findings,
-    Item,
-    Member,
-    Operation,
-    Reader,
-    Wishes,
-    partition_of,
-    tags_of,
-    text_of,
-    with_tags,
-)
+from exporter.services.base import Findings, Member, Wishes, partition_of, tags_of, text_of, with_tags
 from exporter.services.elasticache_events import Key, remember
 from exporter.services.elasticache_facts import (
     CLUSTER_INFO,
@@ -74,6 +62,7 @@ from exporter.services.elasticache_nodes import (
     seats_of,
 )
 from exporter.services.elasticache_rows import NODE_NEWEST_DATAPOINT, ROWS, SERVERLESS_NEWEST_DATAPOINT
+from exporter.services.reader import Answer, Item, Operation, Reader
 
 _DAY_OF_EVENTS = 1440  # minutes; read at the first pass and every hour, so that no outage of ours loses an event
 _FEWEST_MINUTES = 15

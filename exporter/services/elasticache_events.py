@@ -12,7 +12,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from exporter.services.base import Item, seconds_of, text_of
+from exporter.services.base import seconds_of, text_of
+from exporter.services.reader import Item
 
 OTHER = "other"
 FAILURE = "failure"

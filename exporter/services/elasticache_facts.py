@@ -10,8 +10,9 @@ a serverless cache (`aws_elasticache_serverless_`). What is true of a group is s
 from __future__ import annotations
 
 from exporter.model import Family
-from exporter.services.base import Operation, gauge, info
+from exporter.services.base import gauge, info
 from exporter.services.elasticache_kinds import NODE_LABELS
+from exporter.services.reader import Operation
 
 _API = "elasticache"
 _FAST = 60

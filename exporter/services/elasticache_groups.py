@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from exporter.model import Asset, Family, Resource
-from exporter.services.base import Findings, Item, seconds_of, text_of
+from exporter.services.base import Findings, seconds_of, text_of
 from exporter.services.elasticache_facts import (
     CLUSTER_AT_REST,
     CLUSTER_AUTH,
@@ -56,6 +56,7 @@ from exporter.services.elasticache_facts import (
 )
 from exporter.services.elasticache_kinds import GROUP, SERVERLESS, SHARD
 from exporter.services.elasticache_nodes import group_facts, pending
+from exporter.services.reader import Item
 
 _DAY = 86400
 _GB = 1e9  # see STORAGE_LIMIT

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from exporter.model import Family
-from exporter.services.base import Findings, Item, seconds_of, text_of
+from exporter.services.base import Findings, seconds_of, text_of
 from exporter.services.elasticache_facts import (
     CLUSTER_LAST_SNAPSHOT,
     GROUP_LAST_SNAPSHOT,
@@ -21,6 +21,7 @@ from exporter.services.elasticache_facts import (
     UPDATE_APPLY_BY,
     UPDATE_INFO,
 )
+from exporter.services.reader import Item
 
 COMPLETE = frozenset({"available", "restoring", "copying"})
 """Statuses of a snapshot that is all there: it can be restored or copied, or is being (aws-facts 3.5)."""

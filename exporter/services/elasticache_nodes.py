@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from exporter.model import Asset, Fact, Family, Resource, Target
-from exporter.services.base import Findings, Item, seconds_of, text_of
+from exporter.services.base import Findings, seconds_of, text_of
 from exporter.services.elasticache_facts import (
     NODE_AVAILABLE,
     NODE_CREATED,
@@ -21,6 +21,7 @@ from exporter.services.elasticache_facts import (
     NODE_SHARD,
 )
 from exporter.services.elasticache_kinds import NODE, NODE_TIER, TIERS
+from exporter.services.reader import Item
 
 NodeKey = tuple[str, str]
 """Cluster and node id."""

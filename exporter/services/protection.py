@@ -12,18 +12,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from exporter.model import Asset, Family, Inventory, MetricRow, Scope
-from exporter.services.base import (
-    Answer,
-    Findings,
-    Item,
-    Member,
-    Operation,
-    Reader,
-    Wishes,
-    partition_of,
-    seconds_of,
-    text_of,
-)
+from exporter.services.base import Findings, Member, Wishes, partition_of, seconds_of, text_of
 from exporter.services.protection_facts import (
     BAD_ENDS,
     DESCRIBE_KEY,
@@ -45,6 +34,7 @@ from exporter.services.protection_facts import (
     PROTECTED_BY,
     USABLE,
 )
+from exporter.services.reader import Answer, Item, Operation, Reader
 
 GONE = "NotFound"
 """What we call the state of a key that AWS does not know (any more), although something is encrypted with it."""

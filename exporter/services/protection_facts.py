@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from exporter.model import Family, Labels
-from exporter.services.base import Operation, gauge, info
+from exporter.services.base import gauge, info
+from exporter.services.reader import Operation
 
 DESCRIBE_KEY = Operation(
     "kms",

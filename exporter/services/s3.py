@@ -12,18 +12,8 @@ import asyncio
 from collections.abc import Mapping
 
 from exporter.model import Asset, Family, Inventory, MetricRow, Resource, Scope
-from exporter.services.base import (
-    Answer,
-    Findings,
-    Item,
-    Member,
-    Operation,
-    Reader,
-    Wishes,
-    partition_of,
-    text_of,
-    with_tags,
-)
+from exporter.services.base import Findings, Member, Wishes, partition_of, text_of, with_tags
+from exporter.services.reader import Answer, Item, Operation, Reader
 from exporter.services.s3_facts import (
     BUCKET_INFO,
     BUCKETS,

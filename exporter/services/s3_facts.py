@@ -8,7 +8,8 @@ aws-facts 3.4. A code for "there is none" is an answer; of a bucket that is gone
 from __future__ import annotations
 
 from exporter.model import Family
-from exporter.services.base import Operation, gauge, info
+from exporter.services.base import gauge, info
+from exporter.services.reader import Operation
 from exporter.services.s3_rows import STORAGE
 
 HOURLY = 3600

@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from exporter.model import Family
-from exporter.services.base import Answer, Findings, Item, Operation, seconds_of, text_of
+from exporter.services.base import Findings, seconds_of, text_of
 from exporter.services.policies import requires_tls
+from exporter.services.reader import Answer, Item, Operation
 from exporter.services.s3_facts import (
     BUCKET_INFO,
     CREATED,
