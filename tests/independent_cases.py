@@ -211,16 +211,13 @@ def trouble_buckets(world: World) -> None:
 def trouble_keys(world: World) -> None:
     """Keys in other states than the mission's: deleted, waiting for deletion, with material that has expired."""
     now = world.now()
-    for key, fields in zip(
-        world.kms_keys(),
-        (
-            {"doomed": now - 8.0 * DAY},
-            {"doomed": now - 60.0},
-            {"origin": "EXTERNAL", "expires": now - 60.0},
-            {"multi_region": True, "updating": (now - 2.0, now + 2.0)},
-        ),
-        strict=False,
-    ):
+    states: tuple[dict[str, Any], ...] = (
+        {"doomed": now - 8.0 * DAY},
+        {"doomed": now - 60.0},
+        {"origin": "EXTERNAL", "expires": now - 60.0},
+        {"multi_region": True, "updating": (now - 2.0, now + 2.0)},
+    )
+    for key, fields in zip(world.kms_keys(), states, strict=False):
         world.update_kms_key(key.key_id, **fields)
 
 
