@@ -17,7 +17,7 @@ from exporter.demo.buckets import (
     RequestLoad,
 )
 from exporter.demo.cache_rows import alone
-from exporter.demo.caches import ScalingTarget, ServerlessCache, UpdateAction
+from exporter.demo.caches import CacheEvent, ScalingTarget, ServerlessCache, UpdateAction
 from exporter.demo.nouns import AccessPoint
 from exporter.demo.regions import EXTERNAL_ID, SECOND_REGION, SECOND_ROLE
 from exporter.demo.tables import REGION
@@ -163,6 +163,17 @@ def trouble_caches(world: World) -> None:
     world.add_cache(ServerlessCache("pages", now - 4000, data_maximum=3))
     scaling = ScalingTarget("NodeGroups", 3, 6, suspended=True), ScalingTarget("Replicas", 1, 3)
     world.update_cache("catalog", scaling=scaling, busy=((now - 600, now + 600, "modifying"),), durability="sync")
+    texts = (
+        (DAY + 1, "sessions-001", "cache-cluster", "Recovering cache nodes 0001"),  # before the first 24 hours
+        (DAY - 1, "sessions-002", "cache-cluster", "Recovering cache nodes 0001"),
+        (DAY - 90, "sessions-002", "cache-cluster", "Recovering cache nodes 0001"),
+        (7200, "sessions-002", "cache-cluster", "Finished recovery for cache nodes 0001"),
+        (600, "sessions", "replication-group", "Test Failover API called for node group 0001"),
+        (0, "sessions-003", "cache-cluster", "Finished recovery for cache nodes 0001"),
+    )
+    world.update_cache("sessions", events=tuple(CacheEvent(now - age, *words) for age, *words in texts))
+    full = CacheEvent(now - 61, "web-fragments", "serverless-cache", FULL_SLOT)
+    world.update_serverless_cache("web-fragments", events=(full,))
     for name in ("sessions", "profiles"):
         world.update_cache(name, tags=(*world.cache(name).tags, ("monitoring", "pinned")))
     cache = world.serverless_cache("web-fragments")
@@ -238,6 +249,8 @@ def everything(world: World) -> None:
     key = world.kms_keys()[0]
     world.update_kms_key(key.key_id, origin="EXTERNAL", expires=now + 86_400.0)
 
+
+FULL_SLOT = "Slot 77 is using more than 90% of the per-slot limit of 32 GB"
 
 TWO_REGIONS_AND_ANOTHER_ACCOUNT = (
     Scope(REGION),
