@@ -7,7 +7,17 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from exporter.demo import World, WorldClock, mission_worlds
-from exporter.demo.buckets import MetricsConfiguration, RequestLoad
+from exporter.demo.buckets import (
+    Encryption,
+    Filter,
+    LifecycleRule,
+    MetricsConfiguration,
+    PublicAccessBlock,
+    ReplicationRule,
+    RequestLoad,
+)
+from exporter.demo.cache_rows import alone
+from exporter.demo.caches import CacheEvent, ScalingTarget, ServerlessCache, UpdateAction
 from exporter.demo.nouns import AccessPoint
 from exporter.demo.regions import EXTERNAL_ID, SECOND_REGION, SECOND_ROLE
 from exporter.demo.tables import REGION
@@ -131,6 +141,39 @@ def trouble_caches(world: World) -> None:
         "profiles", pending=(("UserGroups", {"UserGroupIdsToAdd": ["a"]}), ("TransitEncryptionMode", "required"))
     )
     world.fail_over("catalog", "0002", now - 150)
+    world.add_cache(
+        alone(
+            "old-redis",
+            "cache.t4g.micro",
+            engine="redis",
+            version="7.0.7",
+            parameter_group="default.redis7",
+            transit=True,
+            busy=((now - 60, now + 60, "snapshotting"),),
+            manual_snapshots=(("just-begun", now - 30), ("half-an-hour-old", now - 1800)),
+            updates=tuple(
+                UpdateAction(
+                    f"update-{status}", "low", status, now - 9 * DAY, now + DAY, 0, "yes", update_status="expired"
+                )
+                for status in ("not-applied", "stopped", "scheduled", "complete", "not-applicable", "waiting-to-start")
+            ),
+        )
+    )
+    world.add_cache(ServerlessCache("fresh", now - 60, engine="redis", major="7", retention=1, snapshot_time="03:00"))
+    world.add_cache(ServerlessCache("pages", now - 4000, data_maximum=3))
+    scaling = ScalingTarget("NodeGroups", 3, 6, suspended=True), ScalingTarget("Replicas", 1, 3)
+    world.update_cache("catalog", scaling=scaling, busy=((now - 600, now + 600, "modifying"),), durability="sync")
+    texts = (
+        (DAY + 1, "sessions-001", "cache-cluster", "Recovering cache nodes 0001"),  # before the first 24 hours
+        (DAY - 1, "sessions-002", "cache-cluster", "Recovering cache nodes 0001"),
+        (DAY - 90, "sessions-002", "cache-cluster", "Recovering cache nodes 0001"),
+        (7200, "sessions-002", "cache-cluster", "Finished recovery for cache nodes 0001"),
+        (600, "sessions", "replication-group", "Test Failover API called for node group 0001"),
+        (0, "sessions-003", "cache-cluster", "Finished recovery for cache nodes 0001"),
+    )
+    world.update_cache("sessions", events=tuple(CacheEvent(now - age, *words) for age, *words in texts))
+    full = CacheEvent(now - 61, "web-fragments", "serverless-cache", FULL_SLOT)
+    world.update_serverless_cache("web-fragments", events=(full,))
     for name in ("sessions", "profiles"):
         world.update_cache(name, tags=(*world.cache(name).tags, ("monitoring", "pinned")))
     cache = world.serverless_cache("web-fragments")
@@ -148,6 +191,45 @@ def trouble_buckets(world: World) -> None:
         load=RequestLoad(get=20, put=3, select=2, listing=0.5, idle_share=0.3, server_errors=0.01),
         tags=(("monitoring", "pinned"),),
     )
+    world.update_bucket(
+        "officeless-playground",
+        metrics=tuple(MetricsConfiguration(f"filter-{number:03}", since=now) for number in range(120)),
+        encryption=Encryption("aws:kms", "alias/officeless"),
+        mfa_delete=True,
+        public_access_block=PublicAccessBlock(ignore_acls=False),
+        lifecycle=(
+            LifecycleRule("old", filter=Filter("a/"), legacy=True, days=3, noncurrent_days=2, newer_noncurrent=5),
+            LifecycleRule(
+                "both", filter=Filter(None, (("b", "2"), ("a", "1")), 1, 2), transitions=((0, "GLACIER_IR"),)
+            ),
+            LifecycleRule("markers", delete_markers=True, noncurrent_transitions=((9, "STANDARD_IA"),)),
+            LifecycleRule("off", enabled=False, days=1, abort_days=2),
+            LifecycleRule("dated", date=T // DAY * DAY + 30.0 * DAY, abort_days=9),
+        ),
+    )
+    world.update_bucket(
+        "officeless-vault",
+        versioning="Enabled",
+        replication=(
+            ReplicationRule("away", "a-bucket-of-others", metrics=True, failing=0.2),
+            ReplicationRule("off", "officeless-backups", enabled=False, metrics=True, storage_class="GLACIER"),
+            ReplicationRule("silent", "officeless-archive"),
+            ReplicationRule("new", "officeless-backups", time_control=True, metrics=True, since=now - 1100.0),
+        ),
+    )
+
+
+def trouble_keys(world: World) -> None:
+    """Keys in other states than the mission's: deleted, waiting for deletion, with material that has expired."""
+    now = world.now()
+    states: tuple[dict[str, Any], ...] = (
+        {"doomed": now - 8.0 * DAY},
+        {"doomed": now - 60.0},
+        {"origin": "EXTERNAL", "expires": now - 60.0},
+        {"multi_region": True, "updating": (now - 2.0, now + 2.0)},
+    )
+    for key, fields in zip(world.kms_keys(), states, strict=False):
+        world.update_kms_key(key.key_id, **fields)
 
 
 def everything(world: World) -> None:
@@ -167,6 +249,8 @@ def everything(world: World) -> None:
     key = world.kms_keys()[0]
     world.update_kms_key(key.key_id, origin="EXTERNAL", expires=now + 86_400.0)
 
+
+FULL_SLOT = "Slot 77 is using more than 90% of the per-slot limit of 32 GB"
 
 TWO_REGIONS_AND_ANOTHER_ACCOUNT = (
     Scope(REGION),
@@ -207,6 +291,7 @@ CASES = (
     Case("bucket-public", ("s3",), ("standard",), seed=6, at=ODD, scenario=("bucket-public", 60)),
     Case("kms-disabled", PROTECTED, ALL[:1], scenario=("kms-disabled", 600)),
     Case("kms-disabled, to be deleted", ("efs", "elasticache", "protection"), ALL[:1], scenario=("kms-disabled", 5000)),
+    Case("keys in trouble", tiers=ALL[:1], change=trouble_keys),
     Case("backup-failed, some run", PROTECTED, ALL[:1], at=T + 5.1 * HOUR, scenario=("backup-failed", 7 * HOUR)),
     Case(
         "backup-failed, for days",

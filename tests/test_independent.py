@@ -97,26 +97,17 @@ async def test_the_exporter_and_the_witness_read_the_same(case: Case, monkeypatc
     # Asking is what costs: nothing is asked that cannot be, twice, or over another window.
     assert Counter(asked) - Counter(possible) == Counter()
     # The witness asks for every storage class and type, the exporter for those that can hold something.
-    assert {metric for (metric, *_) in set(possible) - set(asked)} <= {
-        "StorageBytes",
-        "BucketSizeBytes",
-        "NumberOfObjects",
-    }
+    assert {metric for (metric, *_) in set(possible) - set(asked)} <= BY_CLASS
 
 
 async def test_a_whole_reading_has_every_family(monkeypatch: pytest.MonkeyPatch) -> None:
     """Over a few situations each family of the table is seen at least once: none is compared in name only."""
-    cases = [
-        case
-        for case in CASES
-        if case.name
-        in {
-            "cluster, tags, pins and components",
-            "ebs-stall",
-            "two regions and another account",
-            "kms-disabled, to be deleted",
-        }
-    ]
+    cases = cases_of(
+        "cluster, tags, pins and components",
+        "ebs-stall",
+        "two regions and another account",
+        "kms-disabled, to be deleted",
+    )
     seen: set[str] = set()
     for case in cases:
         with simulated(case, monkeypatch):
@@ -127,7 +118,7 @@ async def test_a_whole_reading_has_every_family(monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize(
     "case",
-    [case for case in CASES if case.name in {"all tiers, another seed and instant", "old and shared disks"}],
+    cases_of("all tiers, another seed and instant", "old and shared disks", "caches in trouble", "buckets in trouble"),
     ids=lambda case: case.name,
 )
 def test_what_the_table_rules_out_is_not_published(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,11 @@ DELETION_WAIT = 7 * DAY
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A KMS key: disabled at `disabled`, to be deleted as of `doomed`; `expires` is that of imported material."""
+    """
+    A KMS key: disabled at `disabled`, to be deleted as of `doomed`; `expires` is that of imported material.
+
+    `updating` is the span (unix seconds) in which the primary of a multi-Region key changes.
+    """
 
     key_id: str
     alias: str
@@ -29,6 +33,7 @@ class Key:
     doomed: float = NEVER
     expires: float = NEVER
     multi_region: bool = False
+    updating: tuple[float, float] = (NEVER, NEVER)
 
     def exists(self, at: float) -> bool:
         """Whether DescribeKey knows it at *at*."""
@@ -40,7 +45,9 @@ class Key:
             return "PendingDeletion"
         if at >= self.expires:
             return "PendingImport"
-        return "Disabled" if at >= self.disabled else "Enabled"
+        if at >= self.disabled:
+            return "Disabled"
+        return "Updating" if self.updating[0] <= at < self.updating[1] else "Enabled"
 
 
 @dataclass(frozen=True, slots=True)

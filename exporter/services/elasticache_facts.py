@@ -115,7 +115,7 @@ NODE_SHARD = info("aws_elasticache_node_shard_info", "The shard the node belongs
 
 GROUP_INFO = info(
     "aws_elasticache_replication_group_info",
-    "What the group is: DescribeReplicationGroups' words for what may change.",
+    "What the group is: DescribeReplicationGroups' words for what may change; durability is the one in effect.",
     (
         *GROUP_LABELS,
         "engine",
@@ -182,7 +182,8 @@ GROUP_CREATED, CLUSTER_CREATED = _pair("created_timestamp_seconds", "When the {0
 GROUP_AT_REST, CLUSTER_AT_REST = _pair("at_rest_encryption_enabled", "1 where the {0}'s data is encrypted at rest.")
 GROUP_IN_TRANSIT, CLUSTER_IN_TRANSIT = _pair("transit_encryption_enabled", "1 where the {0} speaks TLS.")
 GROUP_TLS_ONLY, CLUSTER_TLS_ONLY = _pair(
-    "transit_encryption_required", "1 where the {0} speaks nothing but TLS (mode required), 0 where it need not."
+    "transit_encryption_required",
+    "1 where the {0} speaks nothing but TLS (mode required), 0 where it need not; absent where AWS does not say.",
 )
 GROUP_AUTH, CLUSTER_AUTH = _pair("auth_token_enabled", "1 where the {0} wants a password (AUTH).")
 GROUP_MINOR, CLUSTER_MINOR = _pair(
@@ -195,7 +196,8 @@ GROUP_RETENTION, CLUSTER_RETENTION = _pair(
     "snapshot_retention_seconds", "How long automatic snapshots of the {0} are kept; 0 where none are made."
 )
 GROUP_LAST_SNAPSHOT, CLUSTER_LAST_SNAPSHOT = _pair(
-    "last_snapshot_timestamp_seconds", "When the newest completed snapshot of the {0} was begun, unix seconds."
+    "last_snapshot_timestamp_seconds",
+    "When the newest available snapshot of the {0} was begun (its first part), unix seconds.",
 )
 GROUP_LOGS = gauge(
     "aws_elasticache_replication_group_log_delivery_active",
@@ -209,12 +211,14 @@ CLUSTER_LOGS = gauge(
 )
 GROUP_PENDING = info(
     "aws_elasticache_replication_group_pending_modification_info",
-    "A change that waits for its window or is under way, and what it leads to.",
+    "A change that waits for its window or is under way (PendingModifiedValues, in snake_case), and what it leads "
+    "to, empty where that is more than a word.",
     (*GROUP_LABELS, "change", "target"),
 )
 NODE_PENDING = info(
     "aws_elasticache_node_pending_modification_info",
-    "A change of the node's cluster that waits for its window or is under way, and what it leads to.",
+    "A change of the node's cluster that waits for its window or is under way (PendingModifiedValues, in snake_case), "
+    "and what it leads to.",
     (*NODE_LABELS, "change", "target"),
 )
 CLUSTER_NODES = gauge("aws_elasticache_cluster_nodes", "Nodes of the cluster.", CLUSTER_LABELS)
@@ -297,7 +301,7 @@ MAX_CLIENTS = gauge(
 )
 UPDATE_INFO = info(
     "aws_elasticache_update_action_info",
-    "A service update that is not yet done, and how that stands.",
+    "A service update that is neither complete nor not-applicable, and how that stands.",
     (
         *EITHER_LABELS,
         "service_update",

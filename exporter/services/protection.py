@@ -32,6 +32,7 @@ from exporter.services.protection_facts import (
     OPERATIONS,
     PROTECTED,
     PROTECTED_BY,
+    USABLE,
 )
 from exporter.services.reader import Answer, Item, Operation, Reader
 
@@ -126,7 +127,7 @@ def _say_key(found: Findings, key_id: str, arn: str, item: Item | None) -> None:
         text_of(item.get("MultiRegion")),
     )
     found.say(KEY_INFO, (key_id, *described), 1)
-    found.say(KEY_ENABLED, (key_id,), 1 if state == "Enabled" else 0)
+    found.say(KEY_ENABLED, (key_id,), 1 if state in USABLE else 0)
     found.say(KEY_DELETION, (key_id,), seconds_of(item.get("DeletionDate")))
     found.say(KEY_MATERIAL_EXPIRY, (key_id,), seconds_of(item.get("ValidTo")))
     found.say(KEY_CREATED, (key_id,), seconds_of(item.get("CreationDate")))

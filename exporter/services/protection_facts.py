@@ -28,6 +28,9 @@ JOBS = Operation("backup", "ListBackupJobs", 3600, "backup:ListBackupJobs", "Bac
 
 OPERATIONS: tuple[Operation, ...] = (DESCRIBE_KEY, PROTECTED, JOBS)
 
+USABLE = ("Enabled", "Updating")
+"""States in which a key encrypts and decrypts (AWS KMS Developer Guide, "Key states of AWS KMS keys")."""
+
 BAD_ENDS = ("ABORTED", "EXPIRED", "FAILED", "PARTIAL")
 """How a backup job ends that leaves less than was wanted (AWS Backup API Reference, BackupJob)."""
 
@@ -59,11 +62,14 @@ _THINGS = {
 _KEY = ("key_id",)
 KEY_INFO = info(
     "aws_kms_key_info",
-    "A key that something here is encrypted with: DescribeKey's words for what may change.",
+    "A key that something here is encrypted with: DescribeKey's words for what may change; state NotFound where KMS "
+    "does not know it any more.",
     ("key_id", "arn", "state", "manager", "origin", "key_spec", "multi_region"),
 )
 KEY_ENABLED = gauge(
-    "aws_kms_key_enabled", "Whether the key can be used (1), or what it encrypts is about to stop working (0).", _KEY
+    "aws_kms_key_enabled",
+    "Whether the key can be used (state Enabled or Updating: 1), or what it encrypts is about to stop working (0).",
+    _KEY,
 )
 KEY_DELETION = gauge(
     "aws_kms_key_deletion_timestamp_seconds", "When the key will be deleted, where that is pending, unix seconds.", _KEY
@@ -77,7 +83,7 @@ KEY_RESOURCES = gauge(
 )
 FAILED_JOBS = gauge(
     "aws_backup_failed_jobs",
-    "AWS Backup jobs of the last 24 hours that ended badly, by how and for which type of resource.",
+    "AWS Backup jobs made in the last 24 hours that ended badly, by how and for which type of resource.",
     ("resource_type", "state"),
 )
 
@@ -114,7 +120,7 @@ FAILED_OF = _by_level(
     BY_BACKUP,
     lambda level, labels: gauge(
         f"aws_{level}_failed_backup_jobs",
-        f"AWS Backup jobs of the {_THINGS[level]} of the last 24 hours that ended badly.",
+        f"AWS Backup jobs of the {_THINGS[level]} made in the last 24 hours that ended badly.",
         labels,
     ),
 )

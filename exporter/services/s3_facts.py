@@ -77,7 +77,8 @@ _LIFECYCLE_RULE = ("bucket", "rule_id", "prefix", "filter")
 
 BUCKET_INFO = info(
     "aws_s3_bucket_info",
-    "What the bucket is: S3's words for what may change, empty where they are not known.",
+    "What the bucket is: versioning (enabled, suspended, never), MFA delete (enabled, disabled), the rest in S3's "
+    "words; empty where they are not known.",
     (
         "bucket",
         "bucket_component",
@@ -109,7 +110,7 @@ PUBLIC_ACCESS_BLOCKED = gauge(
 )
 PUBLIC_ACCESS_SETTING = gauge(
     "aws_s3_bucket_public_access_block_setting",
-    "Each setting of the bucket's own public access block: 1 where it is on, else 0.",
+    "Each setting of the bucket's own public access block (block_public_acls, …): 1 where it is on, else 0.",
     ("bucket", "setting"),
 )
 LOGGING_ENABLED = gauge("aws_s3_bucket_logging_enabled", "1 where server access logs are written, else 0.", _BUCKET)
@@ -135,7 +136,8 @@ LIFECYCLE_RULES = gauge(
 )
 LIFECYCLE_RULE_INFO = info(
     "aws_s3_bucket_lifecycle_rule_info",
-    "A lifecycle rule, enabled or not: for what it holds (prefix, and in `filter` tags and sizes; empty for all).",
+    "A lifecycle rule, enabled or not: for what it holds (prefix, and in `filter` tag:key=value, size>bytes, "
+    "size<bytes, with commas; both empty for all).",
     (*_LIFECYCLE_RULE, "status", "expired_object_delete_marker"),
 )
 LIFECYCLE_EXPIRATION = gauge(
@@ -180,7 +182,7 @@ METRICS_CONFIGURATIONS = gauge(
 )
 METRICS_CONFIGURATION_INFO = info(
     "aws_s3_bucket_metrics_configuration_info",
-    "A metrics configuration: its id is the filter_id of the requests' metrics; the prefix it counts, empty for all.",
+    "A metrics configuration: its id is the filter_id of the requests' metrics; what it counts as in lifecycle rules.",
     ("bucket", "filter_id", "prefix", "filter"),
 )
 

@@ -136,8 +136,9 @@ def _common(place: Place, level: str, name: str, item: Item, status: str, create
     ):
         if key in item:
             place.say(f"{prefix}_{fact}", (name,), 1 if item[key] else 0)
-    if "TransitEncryptionEnabled" in item:
-        only = item["TransitEncryptionEnabled"] and item.get("TransitEncryptionMode") == "required"
+    # That TLS is on says nothing of clients without it, where AWS does not tell the mode.
+    if not item.get("TransitEncryptionEnabled", True) or "TransitEncryptionMode" in item:
+        only = item.get("TransitEncryptionMode") == "required"
         place.say(f"{prefix}_transit_encryption_required", (name,), 1 if only else 0)
     _retention(place, prefix, name, item)
     active = {log["LogType"] for log in item.get("LogDeliveryConfigurations", ()) if log["Status"] == "active"}

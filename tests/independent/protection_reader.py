@@ -26,8 +26,7 @@ def _keys(place: Place) -> None:
         if not holding.key:
             continue
         if holding.key not in known:
-            answer = asked(place.client("kms").describe_key, "NotFoundException", KeyId=holding.key)
-            known[holding.key] = answer["KeyMetadata"] if answer else None
+            known[holding.key] = _described(place, holding.key)
         key = known[holding.key]
         if key is not None:
             place.say(f"aws_{holding.level}_kms_key_info", (*holding.labels, key["KeyId"]), 1)
@@ -38,11 +37,21 @@ def _keys(place: Place) -> None:
         place.say("aws_kms_key_resources", pair, number)
 
 
+def _described(place: Place, key: str) -> Item | None:
+    """The key as KMS tells it; of one that it does not know any more just that; None where only an alias is known."""
+    answer = asked(place.client("kms").describe_key, "NotFoundException", KeyId=key)
+    if answer is not None:
+        found: Item = answer["KeyMetadata"]
+        return found
+    arn, _, key_id = key.rpartition(":key/")
+    return {"KeyId": key_id, "Arn": key, "KeyState": "NotFound"} if arn else None
+
+
 def _key(place: Place, item: Item) -> None:
     own = (item["KeyId"],)
     described = (
-        *(item["Arn"], item["KeyState"], item["KeyManager"], item["Origin"], item["KeySpec"]),
-        yes_no(item["MultiRegion"]),
+        *(item["Arn"], item["KeyState"], item.get("KeyManager", ""), item.get("Origin", ""), item.get("KeySpec", "")),
+        yes_no(item["MultiRegion"]) if "MultiRegion" in item else "",
     )
     place.say("aws_kms_key_info", (*own, *described), 1)
     place.say("aws_kms_key_enabled", own, 1 if item["KeyState"] in ("Enabled", "Updating") else 0)
