@@ -12,6 +12,7 @@ from exporter.cloudwatch.plan import plan
 from exporter.cloudwatch.rows import ActiveRow
 from exporter.demo import World, WorldClock
 from exporter.model import Family, Fold, MetricRow, Resource, ResourceKind, Scope, Tier
+from exporter.services.registry import SERVICES
 from tests.harness import T, config_of, line
 
 READ = "aws_ebs_volume_read_bytes_per_second"
@@ -119,7 +120,7 @@ async def test_two_scopes_of_one_account_make_one_series_each(monkeypatch: pytes
     scopes = [{"regions": ["ap-southeast-3"]}, {"regions": ["ap-southeast-3"], "roles": [{"arn": role}]}]
     async with line(monkeypatch, config=config_of(scopes=scopes)) as over:
         await over.run(T)
-        assert len(over.engine.feeds) == 4
+        assert len(over.engine.feeds) == 2 * len(SERVICES)
         assert over.value("aws_ebs_volume_size_bytes", volume_id=over.server.world.volume("data-postgres-0").volume_id)
         assert over.names()["aws_ebs_volume_size_bytes"] == len(over.server.world.volumes())
 
@@ -138,6 +139,8 @@ async def test_values_go_when_they_are_outlived(monkeypatch: pytest.MonkeyPatch)
         over.at(T + 901)
         assert over.names()["aws_ebs_volume_info"] == 0
         over.at(T + 7200)
+        assert {name for name, _ in over.series()} == {"aws_s3_bucket_objects", "aws_s3_bucket_size_bytes"}  # daily
+        over.at(T + 4 * 86_400)
         assert over.series() == {}
 
 

@@ -15,6 +15,8 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
+from exporter.services.registry import SERVICES
+
 REGION = "eu-west-1"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_REGION": REGION}
 MINUTES = 5
@@ -160,8 +162,11 @@ def test_once_against_moto(moto: str, tmp_path: Any) -> None:
 
 def test_once_without_what_moto_lacks_is_well(moto: str, tmp_path: Any) -> None:
     """EFS alone: exit code 0 where everything could be read, or each failure is an operation that moto has not."""
-    config = "services: {ebs: {enabled: false}}\n"
+    off = ", ".join(f"{name}: {{enabled: false}}" for name in SERVICES if name != "efs")
+    config = f"services: {{{off}}}\n"
     code, answer, stderr = once(moto, tmp_path, config=config)
-    assert {each["operation"] for each in answer["failures"]} <= {"DescribeReplicationConfigurations"}
+    assert {each["operation"] for each in answer["failures"]} <= {
+        *("DescribeReplicationConfigurations", "DescribeFileSystemPolicy"),
+    }
     assert code == (1 if answer["failures"] else 0), stderr
     assert not [each for each in answer["samples"] if each["name"].startswith("aws_ebs_")]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from exporter.model import Family
 from exporter.services.base import gauge, info
+from exporter.services.elasticache_events import CLASSES
 from exporter.services.elasticache_kinds import NODE_LABELS
 from exporter.services.reader import Operation
 
@@ -320,8 +321,8 @@ UPDATE_APPLY_BY = gauge(
 )
 EVENT = gauge(
     "aws_elasticache_event_timestamp_seconds",
-    "When the newest event of its class happened to the source, unix seconds (of the last 24 hours at a start, kept "
-    "for the 14 days that AWS keeps events).",
+    "When the newest event of its class happened to the source (a serverless snapshot's to its cache), unix seconds: "
+    f"of the last 24 hours at a start, kept for the 14 days that AWS keeps events. Classes: {', '.join(CLASSES)}.",
     ("source_type", "source", "event"),
 )
 SCALING_MINIMUM = gauge(

@@ -42,7 +42,6 @@ LEVELS: Mapping[str, Labels] = {
     "efs_file_system": ("file_system_id",),
     "s3_bucket": ("bucket",),
     "elasticache_replication_group": ("replication_group_id",),
-    "elasticache_node": ("replication_group_id", "cache_cluster_id", "cache_node_id"),
     "elasticache_serverless": ("serverless_cache",),
 }
 """Levels of things that hold data, with their identity labels after account_id and region (design.md 6.1)."""
@@ -55,7 +54,6 @@ _THINGS = {
     "efs_file_system": "file system",
     "s3_bucket": "bucket",
     "elasticache_replication_group": "replication group",
-    "elasticache_node": "cache node",
     "elasticache_serverless": "serverless cache",
 }
 

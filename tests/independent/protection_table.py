@@ -9,7 +9,6 @@ LEVELS: Mapping[str, tuple[str, ...]] = {
     "efs_file_system": ("file_system_id",),
     "s3_bucket": ("bucket",),
     "elasticache_replication_group": ("replication_group_id",),
-    "elasticache_node": ("replication_group_id", "cache_cluster_id", "cache_node_id"),
     "elasticache_serverless": ("serverless_cache",),
 }
 """What holds data: level → its identity labels (design.md 6.1)."""
