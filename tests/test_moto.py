@@ -2,52 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import math
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any
 
-import boto3
-import pytest
-from moto.server import ThreadedMotoServer
-
 from exporter.services.registry import SERVICES
+from tests.moto_aws import REGION, client, moto, once, put, values_of
 
-REGION = "eu-west-1"
-CREDENTIALS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_REGION": REGION}
-MINUTES = 5
+__all__ = ["moto"]
+
 LACKING = {"DescribeVolumeStatus"}
 """What moto 5 does not have; more of these may come and go with its releases."""
-
-
-@pytest.fixture(scope="module")
-def moto() -> Iterator[str]:
-    """The server's address."""
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
 
 
 class Estate:
     """Two volumes (one attached), two file systems, and datapoints for them, all made through boto3."""
 
     def __init__(self, url: str) -> None:
-        def client(service: str) -> Any:
-            return boto3.client(  # type: ignore[call-overload]
-                service,
-                region_name=REGION,
-                endpoint_url=url,
-                aws_access_key_id="testing",
-                aws_secret_access_key="testing",
-            )
-
-        ec2, efs, self.cloudwatch = client("ec2"), client("efs"), client("cloudwatch")
+        ec2, efs, self.cloudwatch = (client(url, service) for service in ("ec2", "efs", "cloudwatch"))
         image = ec2.describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
         self.instance = ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1, InstanceType="m5.large")["Instances"][
             0
@@ -70,28 +42,7 @@ class Estate:
 
     def put(self, namespace: str, metric: str, dimensions: dict[str, str], values: list[float], unit: str) -> None:
         """One datapoint a minute, the last at `newest`."""
-        named = [{"Name": name, "Value": value} for name, value in dimensions.items()]
-        data = [
-            {
-                "MetricName": metric,
-                "Dimensions": named,
-                "Timestamp": datetime.fromtimestamp(self.newest - 60 * (len(values) - 1 - index), UTC),
-                "Value": value,
-                "Unit": unit,
-            }
-            for index, value in enumerate(values)
-        ]
-        self.cloudwatch.put_metric_data(Namespace=namespace, MetricData=data)
-
-
-def once(url: str, tmp_path: Any, *words: str, config: str = "tags: [team]\n") -> tuple[int, dict[str, Any], str]:
-    """Exit code, answer and stderr of ``once --format json``, run as a user runs it."""
-    file = tmp_path / "config.yaml"
-    file.write_text(config)
-    command = [sys.executable, "-m", "exporter", "once", "--config", str(file), "--format", "json", *words]
-    environ = {**CREDENTIALS, "AWS_ENDPOINT_URL": url, "AWS_EC2_METADATA_DISABLED": "true", "HOME": str(tmp_path)}
-    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=120, check=False)
-    return done.returncode, json.loads(done.stdout or "{}"), done.stderr
+        put(self.cloudwatch, (namespace, metric), dimensions, values, self.newest, unit=unit)
 
 
 def test_once_against_moto(moto: str, tmp_path: Any) -> None:
@@ -111,12 +62,7 @@ def test_once_against_moto(moto: str, tmp_path: Any) -> None:
 
     code, answer, stderr = once(moto, tmp_path)
 
-    def values(name: str, **labels: str) -> list[float]:
-        return [
-            each["value"]
-            for each in answer["samples"]
-            if each["name"] == name and labels.items() <= each["labels"].items()
-        ]
+    values = values_of(answer)
 
     attached = {"volume_id": estate.attached, "region": REGION, "account_id": "123456789012"}
     expected: dict[str, tuple[dict[str, str], float]] = {

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from datetime import UTC, datetime
 from typing import Any
 
-import boto3
-
-from tests.test_moto import REGION, moto, once
+from tests.moto_aws import REGION, client, moto, once, put, values_of
 
 __all__ = ["moto"]
 
@@ -27,6 +24,7 @@ CONFIG = (
     "services:\n"
     "  ebs: {enabled: false}\n"
     "  efs: {enabled: false}\n"
+    "  s3: {enabled: false}\n"
     "  protection: {enabled: false}\n"
     "  elasticache:\n"
     "    tiers: [essential, standard, on-request]\n"
@@ -43,16 +41,7 @@ class Estate:
     """Two replication groups (one sharded), two lone clusters and datapoints, all made through boto3."""
 
     def __init__(self, url: str) -> None:
-        def client(service: str) -> Any:
-            return boto3.client(  # type: ignore[call-overload]
-                service,
-                region_name=REGION,
-                endpoint_url=url,
-                aws_access_key_id="testing",
-                aws_secret_access_key="testing",
-            )
-
-        self.cloudwatch, caches = client("cloudwatch"), client("elasticache")
+        self.cloudwatch, caches = client(url, "cloudwatch"), client(url, "elasticache")
         caches.create_replication_group(
             ReplicationGroupId="sessions",
             ReplicationGroupDescription="kept for a day",
@@ -98,17 +87,7 @@ class Estate:
     def put(self, metric: str, dimensions: dict[str, str], values: list[float], unit: str, step: int = 60) -> None:
         """One datapoint a period, the last in the newest finished one."""
         last = self.newest // step * step - (step if step > 60 else 0)
-        data = [
-            {
-                "MetricName": metric,
-                "Dimensions": [{"Name": name, "Value": value} for name, value in dimensions.items()],
-                "Timestamp": datetime.fromtimestamp(last - step * (len(values) - 1 - index), UTC),
-                "Value": value,
-                "Unit": unit,
-            }
-            for index, value in enumerate(values)
-        ]
-        self.cloudwatch.put_metric_data(Namespace="AWS/ElastiCache", MetricData=data)
+        put(self.cloudwatch, ("AWS/ElastiCache", metric), dimensions, values, last, period=step, unit=unit)
 
 
 def test_once_against_moto(moto: str, tmp_path: Any) -> None:
@@ -117,34 +96,29 @@ def test_once_against_moto(moto: str, tmp_path: Any) -> None:
     primary = {"CacheClusterId": "sessions-001", "CacheNodeId": "0001"}
     shard_primary = {"CacheClusterId": "carts-0002-001", "CacheNodeId": "0001"}
     alone = {"CacheClusterId": "alone", "CacheNodeId": "0001"}
-    put = estate.put
-    put("DatabaseMemoryUsagePercentage", primary, [41.0, 42.5], "Percent")
-    put("EngineCPUUtilization", primary, [10.0, 20.0, 60.0], "Percent")
-    put("EngineCPUUtilization", {"ReplicationGroupId": "carts"}, [10.0, 50.0], "Percent")
-    put("EngineCPUUtilization", {"ReplicationGroupId": "carts", "NodeGroupId": "0002"}, [70.0], "Percent")
-    put("EngineCPUUtilization", {"CacheClusterId": "sessions-001"}, [99.0], "Percent")  # the level that we do not ask
-    put("IsMaster", primary, [0.0, 1.0], "Count")
-    put("IsMaster", shard_primary, [1.0, 0.0], "Count")
-    put("ReplicationLag", primary, [3.0], "Seconds")  # a primary's: never asked
-    put("ReplicationLag", shard_primary, [0.002, 0.25, 0.001], "Seconds")
-    put("Evictions", primary, [600.0, 0.0, 66.0], "Count")
-    put("CurrConnections", primary, [10.0, 300.0, 20.0], "Count")
-    put("TrafficManagementActive", primary, [0.0, 1.0, 0.0, 0.0], "None")
-    put("FreeableMemory", primary, [5e9, 3e9, 4e9], "Bytes")
-    put("SuccessfulReadRequestLatency", primary, [150.0, 420.0], "Microseconds")
-    put("HashBasedCmdsLatency", primary, [12.0, 8.0], "Microseconds")
-    put("HashBasedCmds", primary, [120.0, 240.0], "Count")
-    put("NetworkBandwidthOutAllowanceExceeded", alone, [30.0, 0.0], "Count")
-    put("CPUCreditBalance", alone, [100.0, 90.0], "Count", 300)
+    say = estate.put
+    say("DatabaseMemoryUsagePercentage", primary, [41.0, 42.5], "Percent")
+    say("EngineCPUUtilization", primary, [10.0, 20.0, 60.0], "Percent")
+    say("EngineCPUUtilization", {"ReplicationGroupId": "carts"}, [10.0, 50.0], "Percent")
+    say("EngineCPUUtilization", {"ReplicationGroupId": "carts", "NodeGroupId": "0002"}, [70.0], "Percent")
+    say("EngineCPUUtilization", {"CacheClusterId": "sessions-001"}, [99.0], "Percent")  # the level that we do not ask
+    say("IsMaster", primary, [0.0, 1.0], "Count")
+    say("IsMaster", shard_primary, [1.0, 0.0], "Count")
+    say("ReplicationLag", primary, [3.0], "Seconds")  # a primary's: never asked
+    say("ReplicationLag", shard_primary, [0.002, 0.25, 0.001], "Seconds")
+    say("Evictions", primary, [600.0, 0.0, 66.0], "Count")
+    say("CurrConnections", primary, [10.0, 300.0, 20.0], "Count")
+    say("TrafficManagementActive", primary, [0.0, 1.0, 0.0, 0.0], "None")
+    say("FreeableMemory", primary, [5e9, 3e9, 4e9], "Bytes")
+    say("SuccessfulReadRequestLatency", primary, [150.0, 420.0], "Microseconds")
+    say("HashBasedCmdsLatency", primary, [12.0, 8.0], "Microseconds")
+    say("HashBasedCmds", primary, [120.0, 240.0], "Count")
+    say("NetworkBandwidthOutAllowanceExceeded", alone, [30.0, 0.0], "Count")
+    say("CPUCreditBalance", alone, [100.0, 90.0], "Count", 300)
 
     code, answer, stderr = once(moto, tmp_path, config=CONFIG)
 
-    def values(name: str, **labels: str) -> list[float]:
-        return [
-            each["value"]
-            for each in answer["samples"]
-            if each["name"] == f"aws_elasticache_{name}" and labels.items() <= each["labels"].items()
-        ]
+    values = values_of(answer, "aws_elasticache_")
 
     scope = {"account_id": "123456789012", "region": REGION, "cache_node_id": "0001"}
     node = {**scope, "replication_group_id": "sessions", "cache_cluster_id": "sessions-001"}

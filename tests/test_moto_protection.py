@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import boto3
-
-from tests.test_moto import REGION, moto, once
+from tests.moto_aws import REGION, client, moto, once, values_of
 
 __all__ = ["moto"]
 
@@ -16,13 +14,7 @@ LACKING = {"ListProtectedResources", "ListBackupJobs"}
 
 def test_keys_in_use_and_no_others(moto: str, tmp_path: Any) -> None:
     """Enabled, disabled and pending keys of volumes and file systems, each joined to what it encrypts."""
-
-    def client(service: str) -> Any:
-        return boto3.client(  # type: ignore[call-overload]
-            service, region_name=REGION, endpoint_url=moto, aws_access_key_id="testing", aws_secret_access_key="testing"
-        )
-
-    kms, ec2, efs = client("kms"), client("ec2"), client("efs")
+    kms, ec2, efs = (client(moto, service) for service in ("kms", "ec2", "efs"))
     good, off, going, unused = (kms.create_key(Description=name)["KeyMetadata"] for name in ("a", "b", "c", "d"))
     zone = {"AvailabilityZone": f"{REGION}a", "Size": 8, "VolumeType": "gp3"}
     volumes = {
@@ -35,12 +27,7 @@ def test_keys_in_use_and_no_others(moto: str, tmp_path: Any) -> None:
 
     code, answer, stderr = once(moto, tmp_path)
 
-    def values(name: str, **labels: str) -> list[float]:
-        return [
-            each["value"]
-            for each in answer["samples"]
-            if each["name"] == name and labels.items() <= each["labels"].items()
-        ]
+    values = values_of(answer)
 
     keys = {"good": good["KeyId"], "off": off["KeyId"], "going": going["KeyId"]}
     assert [values("aws_kms_key_enabled", key_id=key) for key in keys.values()] == [[1], [0], [0]]

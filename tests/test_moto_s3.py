@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
-import boto3
-
-from tests.test_moto import REGION, moto, once
+from tests.moto_aws import REGION, client, moto, once, put, values_of
 
 __all__ = ["moto"]
 
@@ -29,29 +25,6 @@ services:
     components: {"acme-(?P<part>loki|tempo)": "${part}"}
     select: {exclude: {tags: {skip: "yes"}}}
 """
-
-
-def client(url: str, service: str, region: str = REGION) -> Any:
-    return boto3.client(  # type: ignore[call-overload]
-        service, region_name=region, endpoint_url=url, aws_access_key_id="testing", aws_secret_access_key="testing"
-    )
-
-
-def put(
-    cloudwatch: Any, metric: str, dimensions: Mapping[str, str], values: list[float], newest: int, period: int
-) -> None:
-    """One datapoint a period; the newest period starts at *newest*."""
-    named = [{"Name": name, "Value": value} for name, value in dimensions.items()]
-    data = [
-        {
-            "MetricName": metric,
-            "Dimensions": named,
-            "Timestamp": datetime.fromtimestamp(newest - period * (len(values) - 1 - index), UTC),
-            "Value": value,
-        }
-        for index, value in enumerate(values)
-    ]
-    cloudwatch.put_metric_data(Namespace="AWS/S3", MetricData=data)
 
 
 def set_up(s3: Any, far: Any) -> None:
@@ -151,23 +124,26 @@ def test_once_against_moto(moto: str, tmp_path: Any) -> None:
     here, there = client(moto, "cloudwatch"), client(moto, "cloudwatch", AWAY)
     day, minute = int(time.time()) // DAY * DAY - 2 * DAY, int(time.time()) // 60 * 60 - 300
     bucket = {"BucketName": "acme-loki"}
-    put(here, "BucketSizeBytes", {**bucket, "StorageType": "StandardStorage"}, [5e12, 6e12], day, DAY)
-    put(here, "BucketSizeBytes", {**bucket, "StorageType": "StandardIAStorage"}, [7.5e9], day, DAY)
-    put(here, "NumberOfObjects", {**bucket, "StorageType": "AllStorageTypes"}, [1e6, 1234567.0], day, DAY)
+    size = ("AWS/S3", "BucketSizeBytes")
+    put(here, size, {**bucket, "StorageType": "StandardStorage"}, [5e12, 6e12], day, period=DAY)
+    put(here, size, {**bucket, "StorageType": "StandardIAStorage"}, [7.5e9], day, period=DAY)
+    put(
+        here,
+        ("AWS/S3", "NumberOfObjects"),
+        {**bucket, "StorageType": "AllStorageTypes"},
+        [1e6, 1234567.0],
+        day,
+        period=DAY,
+    )
     rule = {"SourceBucket": "acme-loki", "DestinationBucket": "acme-far", "RuleId": "copy"}
-    put(there, "ReplicationLatency", rule, [12.0, 3.0, 4.5], minute, 60)
-    put(there, "BytesPendingReplication", rule, [1e6, 5e8, 0.0], minute, 60)
-    put(here, "BytesPendingReplication", rule, [9e9], minute, 60)  # where nobody must look
-    put(here, "OperationsFailedReplication", rule, [2.0], minute, 60)
+    put(there, ("AWS/S3", "ReplicationLatency"), rule, [12.0, 3.0, 4.5], minute, period=60)
+    put(there, ("AWS/S3", "BytesPendingReplication"), rule, [1e6, 5e8, 0.0], minute, period=60)
+    put(here, ("AWS/S3", "BytesPendingReplication"), rule, [9e9], minute, period=60)  # where nobody must look
+    put(here, ("AWS/S3", "OperationsFailedReplication"), rule, [2.0], minute, period=60)
 
     code, answer, stderr = once(moto, tmp_path, config=CONFIG)
 
-    def values(name: str, **labels: str) -> list[float]:
-        return [
-            each["value"]
-            for each in answer["samples"]
-            if each["name"] == name and labels.items() <= each["labels"].items()
-        ]
+    values = values_of(answer)
 
     loki = {"bucket": "acme-loki", "region": REGION, "account_id": "123456789012"}
     copied = {**loki, "destination_bucket": "acme-far", "rule_id": "copy"}
