@@ -35,15 +35,22 @@ def policy(config: Config, partition: str = "aws") -> dict[str, Any]:
         by_resource: dict[tuple[str, ...], list[Operation]] = {}
         for operation in operations_of(SERVICES[name], kinds):
             by_resource.setdefault(operation.on or SERVICES[name].arns, []).append(operation)
-        for number, (arns, operations) in enumerate(by_resource.items()):
+        for arns, operations in by_resource.items():
             resources = tuple(arn.replace("{partition}", partition) for arn in arns)
-            sid = name.capitalize() + (str(number + 1) if number else "")
+            sid = name.capitalize() + _part(arns, SERVICES[name].arns)
             statements.append(_statement(sid, actions_of(operations), resources))
     roles = sorted({role.arn for scope in config.scopes for role in scope.roles})
     if roles:
         # Pod Identity's session tags are transitive, so every hop needs TagSession too (chart.md 3.7).
         statements.append(_statement("Chain", ("sts:AssumeRole", "sts:TagSession"), roles))
     return {"Version": "2012-10-17", "Statement": statements}
+
+
+def _part(arns: Sequence[str], usual: Sequence[str]) -> str:
+    """What tells a service's statement on *arns* from its *usual* one: ``Listing`` for everything, else whose ARNs."""
+    if arns == usual:
+        return ""
+    return "Listing" if tuple(arns) == ("*",) else arns[0].split(":")[2].capitalize()
 
 
 def operations_of(service: type[Service], kinds: frozenset[str]) -> list[Operation]:

@@ -65,6 +65,18 @@ def test_partitions() -> None:
     ] in resources
 
 
+def test_statements_are_named_and_as_narrow_as_aws_allows() -> None:
+    """Every Sid once; what is about buckets or keys is allowed on buckets and keys, only lists on everything."""
+    statements = {each["Sid"]: each for each in policy(Config())["Statement"]}
+    assert len(statements) == len(policy(Config())["Statement"])
+    assert statements["S3"]["Resource"] == "arn:aws:s3:::*"
+    assert statements["S3Listing"]["Action"] == ["cloudwatch:ListMetrics", "s3:ListAllMyBuckets"]
+    assert statements["ProtectionKms"]["Resource"] == "arn:aws:kms:*:*:key/*"
+    assert statements["ProtectionKms"]["Action"] == ["kms:DescribeKey"]
+    # Nothing inside a bucket is ever read.
+    assert not {"s3:GetObject", "s3:ListBucket"} & actions_of(config_of(services=EVERYTHING))
+
+
 @pytest.mark.last
 def test_the_calls_of_the_whole_run_are_within_the_policy(request: pytest.FixtureRequest) -> None:
     """Every operation the servers of this run were asked by the exporter is allowed by the policy for everything."""
