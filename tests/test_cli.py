@@ -111,13 +111,20 @@ def test_policy_follows_the_configuration(tmp_path: Path) -> None:
     assert by_sid["Chain"]["Resource"] == "arn:aws:iam::123456789012:role/x"
 
 
+def unpaced(folder: Path) -> Path:
+    """A configuration that does not pace Describe calls, for an AWS of our own."""
+    file = folder / "unpaced.yaml"
+    file.write_text("limits: {describe_per_second: 1000}\n")
+    return file
+
+
 @pytest.mark.parametrize("form", ["table", "prometheus", "json"])
-def test_once_in_every_format(form: str) -> None:
+def test_once_in_every_format(form: str, tmp_path: Path) -> None:
     """One pass of a whole estate, exit code 0, the same volume in each format."""
     with run_in_thread(World(1, WorldClock())) as server:
         volume = server.world.volume("data-postgres-0").volume_id
         done = subprocess.run(
-            [sys.executable, "-m", "exporter", "once", "--format", form],
+            [sys.executable, "-m", "exporter", "once", "--config", str(unpaced(tmp_path)), "--format", form],
             env={**server.environment(), "HOME": "/nonexistent", "COLUMNS": "200"},
             capture_output=True,
             text=True,
@@ -135,12 +142,12 @@ def test_once_in_every_format(form: str) -> None:
         assert "MiB/s" in done.stdout
 
 
-def test_once_names_what_failed_on_stderr() -> None:
+def test_once_names_what_failed_on_stderr(tmp_path: Path) -> None:
     """A denied API: exit code 1, the operation, the action to grant; everything else is printed."""
     with run_in_thread(World(1, WorldClock())) as server:
         server.faults.add("denied", service="efs", operation="DescribeFileSystems")
         done = subprocess.run(
-            [sys.executable, "-m", "exporter", "once", "--format", "json"],
+            [sys.executable, "-m", "exporter", "once", "--config", str(unpaced(tmp_path)), "--format", "json"],
             env={**server.environment(), "HOME": "/nonexistent"},
             capture_output=True,
             text=True,
