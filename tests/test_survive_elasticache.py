@@ -14,10 +14,11 @@ from exporter.demo.caches import CacheLoad, ServerlessCache
 from exporter.engine import Feed
 from exporter.model import Target
 from exporter.services.elasticache_facts import FAMILIES, OPERATIONS
+from exporter.services.registry import SERVICES
 from tests.harness import Line, Series, T, config_of, line
 
 DAY = 86400
-OTHERS = {name: {"enabled": False} for name in ("ebs", "efs", "protection")}
+OTHERS = {name: {"enabled": False} for name in SERVICES if name != "elasticache"}
 FACTS = frozenset(family.name for family in FAMILIES)
 NODE = "aws_elasticache_node_"
 GROUP = "aws_elasticache_replication_group_"
