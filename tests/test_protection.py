@@ -15,7 +15,13 @@ from exporter.services.reader import Reader
 from tests.harness import Line, T, config_of, line
 
 KMS = ("kms", "DescribeKey")
-ONLY = {"services": {name: {"enabled": name in {"ebs", "efs", "protection"}} for name in ("s3", "elasticache")}}
+ONLY = {
+    "services": {
+        # Facts are what is joined here: CloudWatch is not asked.
+        **{name: {"tiers": []} for name in ("ebs", "efs", "protection")},
+        **{name: {"enabled": False} for name in ("s3", "elasticache")},
+    }
+}
 SHORT = {"limits": {"deadline": "3s", "pass_deadline": "20s"}}
 
 
