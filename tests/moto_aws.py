@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
-import urllib.request
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 REGION = "eu-west-1"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_REGION": REGION}
@@ -20,15 +21,31 @@ Values = Callable[..., list[float]]
 
 
 @pytest.fixture(scope="module")
-def moto() -> Iterator[str]:
-    """The address of a server with nothing in it: what moto keeps is the process's, whoever put it there."""
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    reset = urllib.request.Request(f"http://{host}:{port}/moto-api/reset", method="POST")
-    urllib.request.urlopen(reset, timeout=30).close()
-    yield f"http://{host}:{port}"
-    server.stop()
+def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """
+    The address of a server with nothing in it, in a process of its own: what moto keeps is its process's, and so are
+    the sockets that its threads leave to the garbage collector.
+    """
+    log = tmp_path_factory.mktemp("moto") / "log"
+    with log.open("w") as stream:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"], stdout=stream, stderr=stream
+        )
+    try:
+        yield _address(log)
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def _address(log: Path) -> str:
+    """Where the server says that it listens; fails with its words where it does not within half a minute."""
+    for _ in range(300):
+        found = re.search(r"http://127\.0\.0\.1:\d+", log.read_text())
+        if found:
+            return found[0]
+        time.sleep(0.1)
+    pytest.fail(f"moto's server does not listen: {log.read_text()}")
 
 
 def client(url: str, service: str, region: str = REGION) -> Any:
