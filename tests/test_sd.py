@@ -83,6 +83,9 @@ async def test_before_they_are_known_the_answer_is_503(monkeypatch: pytest.Monke
     """An empty list would make Prometheus drop every probe; an error makes it keep what it had."""
     async with running(monkeypatch, tmp_path) as over:
         over.server.faults.add("hang", seconds=60)
+        await over.until(
+            lambda text: "waiting for the first pass" in text, "/-/ready"
+        )  # the jobs exist and know nothing
         status, text = await over.get(EFS)
         assert status == 503
         assert "not known yet" in text
