@@ -17,28 +17,16 @@ from exporter.aws import prices
 from exporter.clock import Clock
 from exporter.cloudwatch.batch import batches
 from exporter.cloudwatch.budget import Budget
-from exporter.cloudwatch.convert import Points, fold, points
 from exporter.cloudwatch.fetch import Access as MetricAccess
 from exporter.cloudwatch.fetch import Fetched, fetch
 from exporter.cloudwatch.grid import Grid
-from exporter.cloudwatch.plan import billable, plan, projected, tier_of
+from exporter.cloudwatch.nouns import Batch, Plan
+from exporter.cloudwatch.plan import plan, projected
 from exporter.cloudwatch.rows import ActiveRow
+from exporter.cloudwatch.taking import Heard, Taken, take
 from exporter.columns import age_blocks, fact_blocks
 from exporter.errors import TransientError
-from exporter.model import (
-    Absent,
-    Batch,
-    Block,
-    Inventory,
-    Plan,
-    Query,
-    Resource,
-    Scope,
-    Series,
-    Target,
-    Tier,
-    Window,
-)
+from exporter.model import Block, Inventory, Resource, Scope, Target, Tier
 from exporter.report import GET_METRIC_DATA, Report, action_of, explain
 from exporter.services.base import Service
 from exporter.services.neighbours import Neighbours
@@ -48,12 +36,10 @@ from exporter.telemetry import Telemetry
 
 _LOG = logs.logger(__name__)
 
-_STATUS = {
-    "Complete": "complete",
-    "PartialData": "partial",
-    "InternalError": "internal_error",
-    "Forbidden": "forbidden",
-}
+
+_GIVES_UP = 5
+"""Requests to CloudWatch that fail in a row, each after its repetitions, after which a pass asks no more of a region:
+the next pass begins where this one stopped, and until then what is down is left alone."""
 
 
 class Aws(Access, MetricAccess, Protocol):
@@ -77,12 +63,15 @@ class Settings:
         intervals: operation → seconds between two readings, where it is not the table's.
 
         constant: labels every series carries, such as ``cluster``.
+
+        concurrency: requests to CloudWatch that a pass has under way at one time.
     """
 
     rows: tuple[ActiveRow, ...]
     pinned: Callable[[Resource], bool]
     intervals: Mapping[str, int] = field(default_factory=dict)
     constant: tuple[tuple[str, str], ...] = ()
+    concurrency: int = 10
 
 
 class Collector:
@@ -138,6 +127,7 @@ class Collector:
         self._grid = Grid((), settings.rows, settings.pinned, settings.constant)
         self._resources: tuple[Resource, ...] = ()
         self._facts: list[Block] = []
+        self._ages: list[Block] = []
         self._once = logs.Once(_LOG, 3600, clock.monotonic)
         self._deferred: frozenset[Tier] = frozenset()
         self._failing: dict[str, type[Exception]] = {}
@@ -162,7 +152,7 @@ class Collector:
             inventory = await self._service.discover(self._reader, self._scope)
             report.failures.update(inventory.failures)
             report.waiting = inventory.waiting
-            self._take(inventory)
+            await self._take(inventory)
             self._keep()  # facts first: they are served even if CloudWatch hangs
             chosen = self._plan()
             await self._fetch(chosen, report)
@@ -178,7 +168,7 @@ class Collector:
             self._scope, self._service.name, operation.name, error is None, self._clock.time()
         )
 
-    def _take(self, inventory: Inventory) -> None:
+    async def _take(self, inventory: Inventory) -> None:
         """Make the inventory the one in force; a new generation only where something changed."""
         self._telemetry.resources(self._scope, self._service.name, inventory.counts)
         self._facts, twice = fact_blocks(inventory.samples, self._settings.constant, int(self._clock.time()))
@@ -188,10 +178,15 @@ class Collector:
             self.targets = inventory.targets
         if inventory.resources == self._resources:
             return
-        grid = Grid(inventory.resources, self._settings.rows, self._settings.pinned, self._settings.constant)
-        grid.take_over(self._grid)
+        # In a thread, for a large one takes a while; nothing is under way that would write into the old one.
+        grid = await asyncio.to_thread(self._generation, inventory.resources)
         self._dropped([str(resource.id) for resource in grid.duplicates])
         self._grid, self._resources = grid, inventory.resources
+
+    def _generation(self, resources: Sequence[Resource]) -> Grid:
+        grid = Grid(resources, self._settings.rows, self._settings.pinned, self._settings.constant)
+        grid.take_over(self._grid)
+        return grid
 
     def _dropped(self, twice: Sequence[str]) -> None:
         if twice:
@@ -215,7 +210,7 @@ class Collector:
         for tier in Tier:
             asked = 0.0 if tier in deferred else costs.get(tier, 0.0)
             self._telemetry.projected(self._scope, self._service.name, tier.value, asked)
-            left_out = sum(len(query.rows) for query in self._grid.queries if tier_of(query) is tier)
+            left_out = sum(len(group) * len(group.rows) for group in self._grid.groups if group.tier is tier)
             self._telemetry.deferred(
                 self._scope, self._service.name, tier.value, "budget", left_out if tier in deferred else 0
             )
@@ -236,63 +231,48 @@ class Collector:
 
     async def _fetch(self, chosen: Plan, report: Report) -> None:
         """Ask everything planned; what arrives goes into the generation it was planned for, batch by batch."""
-        grid, heard = self._grid, _Heard()
+        grid, heard = self._grid, Heard()
+        waiting = batches(self._scope, chosen.windows)
+        failed: dict[str, int] = {}  # region → requests in a row that failed
 
-        async def one(batch: Batch) -> None:
-            here = batch.scope.region == self._scope.region
-            access = self._access if here else self._access.elsewhere(batch.scope.region)
-            answer = await fetch(access, batch, aws_service=self._service.name)
-            self._convert(grid, batch, answer, heard)
-            self._account(batch, answer, report)
+        async def asker() -> None:
+            for batch in waiting:
+                if failed.get(batch.scope.region, 0) >= _GIVES_UP:
+                    continue
+                here = batch.scope.region == self._scope.region
+                access = self._access if here else self._access.elsewhere(batch.scope.region)
+                answer = await fetch(access, batch, aws_service=self._service.name)
+                failed[batch.scope.region] = failed.get(batch.scope.region, 0) + 1 if answer.error is not None else 0
+                taken = take(grid, batch, answer.results, self._clock.time())
+                heard.note(taken)
+                for status, count in taken.statuses.items():
+                    self._telemetry.results(self._scope, self._service.name, status, count)
+                self._account(batch, answer, taken, report)
 
+        # A batch is made when somebody is free to ask it: its deadline begins then, and a large pass of one service
+        # stands in the queue to CloudWatch with a few requests, not before all of everybody else's.
         async with asyncio.TaskGroup() as group:
-            for batch in batches(self._scope, chosen.windows):
-                group.create_task(one(batch))
+            for _ in range(self._settings.concurrency):
+                group.create_task(asker())
         grid.cursors.count_silence(heard.silent())
 
-    def _convert(self, grid: Grid, batch: Batch, answer: Fetched, heard: _Heard) -> None:
-        """Put what *answer* says into *grid* and move the cursors as far as it reaches."""
-        said: dict[int, list[Series]] = {}
-        statuses: dict[str, int] = {"malformed": answer.malformed} if answer.malformed else {}
-        for series in answer.series:
-            said.setdefault(series.query.slot, []).append(series)
-        for query in batch.queries:
-            answers = said.get(query.slot, [])
-            newest = 0
-            for series in answers:
-                row = query.rows[series.index]
-                found = points(series, batch.window)
-                value = fold(row, found, _told(series, found, batch.window))
-                if value is not None:
-                    grid.put(query.series[series.index], *value)
-                newest = max(newest, found.ends[-1] if found.ends else 0)
-                status = _STATUS.get(series.code, "unknown") if series.values or not series.complete else "empty"
-                statuses[status] = statuses.get(status, 0) + 1
-                if found.refused:
-                    statuses["refused"] = statuses.get("refused", 0) + found.refused
-            if len(answers) == len(query.rows) and all(series.complete for series in answers):
-                grid.cursors.answered(query.slot, batch.window.start, batch.window.end, newest, self._clock.time())
-            else:
-                grid.cursors.cut_short(query.slot, newest)
-            if newest or query.rows[0].absent is not Absent.ZERO:  # where absence means zero, nothing is no silence
-                heard.note(query, spoke=bool(newest))
-        for status, count in statuses.items():
-            self._telemetry.results(self._scope, self._service.name, status, count)
-
-    def _account(self, batch: Batch, answer: Fetched, report: Report) -> None:
+    def _account(self, batch: Batch, answer: Fetched, taken: Taken, report: Report) -> None:
         """Count what CloudWatch bills, and report what it did not answer."""
-        if answer.error is None or answer.series:
-            members = sum(len(query.rows) for query in batch.queries)
-            metrics = sum(billable(query) for query in batch.queries)
-            dollars = prices.dollars(metrics)
-            self._telemetry.asked(batch.scope, self._service.name, queries=members, billable=metrics, dollars=dollars)
-            report.queries += members
-            report.billable += metrics
+        malformed = answer.malformed + taken.statuses.get("malformed", 0)
+        if answer.malformed:
+            self._telemetry.results(self._scope, self._service.name, "malformed", answer.malformed)
+        if answer.error is None or answer.answered:
+            dollars = prices.dollars(batch.billable)
+            self._telemetry.asked(
+                batch.scope, self._service.name, queries=batch.size, billable=batch.billable, dollars=dollars
+            )
+            report.queries += batch.size
+            report.billable += batch.billable
             report.dollars += dollars
-        broken = sorted({series.code for series in answer.series if not series.complete})
+        broken = sorted(taken.codes)
         if answer.error is not None:
             report.failures[GET_METRIC_DATA] = answer.error
-        elif broken or answer.malformed:
+        elif broken or malformed:
             what = ", ".join(broken) or "a malformed result"
             said = "; ".join(f"{code}: {text}" for code, text in answer.messages)
             report.failures.setdefault(
@@ -314,17 +294,18 @@ class Collector:
 
     def _keep(self) -> None:
         """Put facts, values and ages into the store, in place of the last ones."""
-        ages = age_blocks(self._service.members, self._grid, self._settings.constant, int(self._clock.time()))
-        self._store.put(self.name, [*self._facts, *self._grid.blocks(), *ages])
+        now = int(self._clock.time())
+        self._ages = age_blocks(self._service.members, self._grid, self._settings.constant, now, self._ages)
+        self._store.put(self.name, [*self._facts, *self._grid.blocks(), *self._ages], at=now)
 
     def _measure(self) -> None:
         # What is published now and then only says nothing of how late CloudWatch is.
-        queries = [query for query in self._grid.queries if not query.rows[0].sparse]
-        newest = self._grid.newest(queries)
+        groups = [group for group in self._grid.groups if len(group) and not group.rows[0].sparse]
+        newest = self._grid.newest(groups)
         if newest:
             self._telemetry.newest_datapoint(self._scope, self._service.name, newest)
-        if queries:
-            limit = min(row.span for query in queries for row in query.rows)
+        if groups:
+            limit = min(row.span for group in groups for row in group.rows)
             self._telemetry.data_age_limit(self._scope, self._service.name, limit)
 
     def _tell(self, report: Report) -> None:
@@ -358,37 +339,3 @@ class Collector:
             aws_service=self._service.name,
             operation=operation,
         )
-
-
-@dataclass(slots=True)
-class _Heard:
-    """Which queries of a pass were answered with datapoints and which were not."""
-
-    empty: list[Query] = field(default_factory=list)
-    sources: set[str] = field(default_factory=set)
-    resources: set[int] = field(default_factory=set)
-
-    def note(self, query: Query, *, spoke: bool) -> None:
-        if spoke:
-            self.sources.add(query.rows[0].source)
-            self.resources.add(id(query.resource))
-        else:
-            self.empty.append(query)
-
-    def silent(self) -> list[int]:
-        """
-        The slots whose silence counts: where CloudWatch told the same metric of another resource, or something else of
-        this one. Otherwise it is CloudWatch that says nothing, and asking less would only prolong that.
-        """
-        return [
-            query.slot
-            for query in self.empty
-            if query.rows[0].source in self.sources or id(query.resource) in self.resources
-        ]
-
-
-def _told(series: Series, found: Points, window: Window) -> Window:
-    """The part of *window* that *series* tells of: all of it, or up to the newest datapoint before it broke off."""
-    if series.complete:
-        return window
-    return Window(window.start, found.ends[-1] if found.ends else window.start, window.period)

@@ -8,7 +8,7 @@ from array import array
 from collections.abc import Sequence
 
 from exporter.cloudwatch.grid import Grid
-from exporter.model import Block, Family, Labels, Sample
+from exporter.model import Block, Family, Labels, Resource, Sample
 from exporter.naming import label_set
 from exporter.services.base import Member
 from exporter.services.reader import LEAST_AGE_LIMIT
@@ -43,19 +43,33 @@ def fact_blocks(samples: Sequence[Sample], constant: Constant, now: int) -> tupl
     return blocks, twice
 
 
-def age_blocks(members: Sequence[Member], grid: Grid, constant: Constant, now: int) -> list[Block]:
-    """The newest datapoint of each resource of which one is kept (design.md 6.1, per member), a block a family."""
+def age_blocks(
+    members: Sequence[Member], grid: Grid, constant: Constant, now: int, before: Sequence[Block] = ()
+) -> list[Block]:
+    """
+    The newest datapoint of each resource of which one is kept (design.md 6.1, per member), a block a family.
+
+    Args:
+        before: what the last call returned; where nothing has changed the same block is returned again.
+    """
+    last = {block.family.name: block for block in before}
     found = []
     for member in members:
-        ends: dict[bytes, int] = {}
-        for query in grid.queries:
-            resource = query.resource
-            if resource.kind.name in member.kinds and (not member.pinned_only or grid.is_pinned(resource)):
-                labels = _labels(member.family, resource.label_values(), constant)
-                ends[labels] = max(ends.get(labels, 0), grid.newest((query,)))
-        known = {labels: end for labels, end in ends.items() if end}
+        ends: dict[int, tuple[int, Resource]] = {}  # by identity: hashing a resource is hashing all of it
+        for group in grid.groups:
+            if group.rows[0].kind.name in member.kinds and (group.pinned or not member.pinned_only):
+                for resource, end in zip(group.resources, grid.newest_each(group), strict=True):
+                    if end > ends.get(id(resource), (0, resource))[0]:
+                        ends[id(resource)] = (end, resource)
+        known: dict[bytes, int] = {}
+        for end, resource in ends.values():
+            labels = _labels(member.family, resource.label_values(), constant)
+            known[labels] = max(end, known.get(labels, 0))
         if known:
-            found.append(Block(member.family, tuple(known), array("d", known.values()), now, LEAST_AGE_LIMIT))
+            block = Block(member.family, tuple(known), array("d", known.values()), now, LEAST_AGE_LIMIT)
+            was = last.get(member.family.name)
+            same = was is not None and was.labels == block.labels and was.values == block.values
+            found.append(was if was is not None and same else block)
     return found
 
 

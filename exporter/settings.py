@@ -29,7 +29,7 @@ def settings_of(service: type[Service], section: ServiceConfig, config: Config) 
     """What the configuration wants of *service*."""
     rows = choose(service.rows, section.tiers, _wishes(section), config.covered)
     constant = (("cluster", config.cluster),) if config.cluster else ()
-    return Settings(rows, _pinned(config.pins.tags), dict(section.discovery), constant)
+    return Settings(rows, _pinned(config.pins.tags), dict(section.discovery), constant, config.limits.aws_concurrency)
 
 
 def wishes_of(

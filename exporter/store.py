@@ -54,14 +54,21 @@ class Store:
         self._jobs: dict[str, tuple[_Kept, ...]] = {}
         self._changed = asyncio.Event()
 
-    def put(self, job: str, blocks: Sequence[Block]) -> None:
+    def put(self, job: str, blocks: Sequence[Block], at: int | None = None) -> None:
         """
         Replace everything *job* has by *blocks*, which nobody may change from now on.
+
+        Args:
+            at: unix seconds of which what is held (``ends`` is one instant for all) is known to be true, in place of
+                that instant; None leaves it.
 
         Raises:
             ValueError: columns of a block differ in length; what the job had before stays.
         """
-        self._jobs[job] = tuple(kept for kept in map(_keep, blocks) if kept.live)
+        held = [
+            replace(block, ends=at) if at is not None and isinstance(block.ends, int) else block for block in blocks
+        ]
+        self._jobs[job] = tuple(kept for kept in map(_keep, held) if kept.live)
         self._touch()
 
     def remove(self, job: str) -> None:

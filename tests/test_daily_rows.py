@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from exporter.cloudwatch.batch import batches
+from exporter.cloudwatch.batch import batches, members
 from exporter.cloudwatch.cursors import LONGEST_ESSENTIAL_SILENCE, LONGEST_SILENCE, SILENT_PASSES
 from exporter.cloudwatch.grid import Grid
-from exporter.cloudwatch.plan import interval_of, plan, projected
+from exporter.cloudwatch.plan import plan, projected
 from exporter.cloudwatch.rows import ActiveRow
 from exporter.model import Family, Fold, MetricRow, Resource, ResourceKind, Scope, Tier, Window
 from exporter.printing import catalogue
@@ -36,12 +36,11 @@ def a_life(published: Callable[[int], float], days: int) -> list[tuple[float, Wi
     """Passes a minute apart over *days*: (when, window, whether the day's value was in it) of each question."""
     grid = grid_of(DAILY)
     asked: list[tuple[float, Window, bool]] = []
-    (query,) = grid.queries
     for now in range(MIDNIGHT, MIDNIGHT + days * DAY, 60):
         for window in plan(grid, now).windows:
             ends = [end for end in range(window.start + DAY, window.end + 1, DAY) if now >= end + published(end // DAY)]
             asked.append((now, window, bool(ends) and ends[-1] == window.end))
-            grid.cursors.answered(query.slot, window.start, window.end, ends[-1] if ends else 0, now)
+            grid.cursors.answered(0, window.start, window.end, ends[-1] if ends else 0, now)
     return asked
 
 
@@ -87,7 +86,9 @@ def test_another_regions_metrics_are_asked_there() -> None:
     row = replace(DAILY, period=60, every=60, delay=120, retry=0)
     grid = grid_of(row, here, there)
     made = list(batches(SCOPE, plan(grid, MIDNIGHT).windows))
-    assert [(batch.scope.region, [query.resource.id for query in batch.queries]) for batch in made] == [
+    assert [
+        (batch.scope.region, [part.group.resources[member].id for part, member, _ in members(batch)]) for batch in made
+    ] == [
         ("ap-southeast-3", [("here",)]),
         ("ap-southeast-1", [("there",)]),
     ]
@@ -102,7 +103,7 @@ def test_what_is_essential_is_never_left_alone_for_hours(tier: Tier, longest: in
     grid = grid_of(replace(DAILY, tier=tier, period=60, every=60, delay=120, retry=0))
     for _ in range(SILENT_PASSES + 30):
         grid.cursors.count_silence([0])
-    assert interval_of(grid, grid.queries[0]) == longest
+    assert grid.interval(grid.groups[0], 0) == longest
 
 
 def test_a_family_of_two_rows_is_listed_once() -> None:

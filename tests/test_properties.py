@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections import Counter
 from itertools import pairwise
 
 import orjson
@@ -13,6 +14,7 @@ from exporter import exposition
 from exporter.cloudwatch.batch import DATAPOINTS, MEMBERS, batches, body, members
 from exporter.cloudwatch.convert import fold, points
 from exporter.cloudwatch.grid import Grid
+from exporter.cloudwatch.nouns import Part
 from exporter.cloudwatch.plan import LOOKBACK, plan, ready_until
 from exporter.cloudwatch.rows import ActiveRow
 from exporter.model import (
@@ -21,11 +23,9 @@ from exporter.model import (
     Family,
     Fold,
     MetricRow,
-    Query,
     Resource,
     ResourceKind,
     Scope,
-    Series,
     Snapshot,
     Tier,
     Window,
@@ -81,7 +81,6 @@ def test_windows_never_overlap_skip_or_reach_the_future(
     """
     one = row(period=period, every=period * times)
     grid = grid_of(1, one)
-    query = grid.queries[0]
     born = START // period * period
     taken: list[int] = []
     first = 0
@@ -107,7 +106,7 @@ def test_windows_never_overlap_skip_or_reach_the_future(
                 continue  # the answer never came: nothing moves, and the next pass asks again
             assert not set(visible) & set(taken)
             taken += visible
-            grid.cursors.answered(query.slot, window.start, window.end, visible[-1] if visible else 0, now)
+            grid.cursors.answered(0, window.start, window.end, visible[-1] if visible else 0, now)
     assert all(before < after for before, after in pairwise(taken))
     for before, after in pairwise(taken):
         # What lies between was not visible yet when the later one came, or fell out of the look-back.
@@ -128,20 +127,37 @@ def test_batches_keep_the_limits_and_metrics_together(queries: int, statistics: 
     rows = [row(statistic=name, family=Family(f"aws_thing_{index}", "", ())) for index, name in enumerate(names)]
     rows = [row(statistic=each.statistic, family=Family(each.family.name, "", ("a", "b", "c"))) for each in rows]
     grid = grid_of(queries, *rows)
-    wide, narrow = Window(0, 60 * length, 60), Window(60, 120, 60)
-    asked = {wide: grid.queries[second:] if queries > second else grid.queries, narrow: grid.queries[:second]}
-    asked = {window: each for window, each in asked.items() if each}
+    wide, narrow, other = Window(0, 60 * length, 60), Window(60, 120, 60), Window(0, 120, 60)
+    (group,) = grid.groups
+    first, rest = range(min(second, queries)), [*range(min(second, queries), queries)]
+    asked = {
+        window: [Part(group, each)] for window, each in ((wide, rest), (narrow, first), (other, rest[::3])) if each
+    }
     made = list(batches(SCOPE, asked))
     for batch in made:
         count = len(members(batch))
-        assert count <= MEMBERS
-        assert count * batch.window.points <= DATAPOINTS or len(batch.queries) == 1
+        assert count == batch.size <= MEMBERS
+        assert count * batch.window.points <= DATAPOINTS or count == statistics
         sent = orjson.loads(body(batch) + b"}")["MetricDataQueries"]
         assert [member["Id"] for member in sent] == [f"q{number}" for number in range(count)]
-        for query in batch.queries:
-            assert len(query.rows) == statistics
-    for window, each in asked.items():
-        assert [query for batch in made if batch.window == window for query in batch.queries] == list(each)
+        for (part, member, one), each in zip(members(batch), sent, strict=True):
+            assert each["ReturnData"] is True
+            assert each["MetricStat"] == {
+                "Metric": {
+                    "Namespace": "AWS/EBS",
+                    "MetricName": one.source,
+                    "Dimensions": [{"Name": "VolumeId", "Value": part.group.resources[member].id[0]}],
+                },
+                "Period": one.period,
+                "Stat": one.statistic,
+            }
+        # A metric's statistics are together: AWS bills them as one.
+        assert Counter(each["MetricStat"]["Metric"]["Dimensions"][0]["Value"] for each in sent) == {
+            part.group.resources[member].id[0]: statistics for part in batch.parts for member in part.members
+        }
+    for window, (part,) in asked.items():
+        sent_of = [piece.members for batch in made if batch.window == window for piece in batch.parts]
+        assert [member for piece in sent_of for member in piece] == list(part.members)
 
 
 @given(
@@ -157,11 +173,8 @@ def test_only_numbers_of_the_window_are_folded(
 ) -> None:
     """Whatever CloudWatch sends, points are finite, inside the window, ascending, once each; folds stay within them."""
     one = row(fold=how, absent=absent)
-    query = Query(resources(1)[0], (one,), 60, 0, (0,), (b"",))
     window = Window(0, 20 * 60, 60)
-    found = points(
-        Series(query, 0, [60 * index for index, _ in raw], [value for _, value in raw], complete=True), window
-    )
+    found = points(one, [60 * index for index, _ in raw], [value for _, value in raw], window)
     assert all(0 < end <= window.end for end in found.ends)
     assert all(before < after for before, after in pairwise(found.ends))
     assert len(found.ends) + found.refused == len(raw)

@@ -1,15 +1,17 @@
 """
 Datapoints → values: units, seconds, stamps, and the fold of a pass into the one value `/metrics` shows. Pure.
 
-CloudWatch stamps a datapoint with the start of its period; from here on it carries the end (design.md 6.2).
+CloudWatch stamps a datapoint with the start of its period; from here on it carries the end (design.md 6.2). What each
+answer means is said by `points` and `fold`; `taking` does the same for whole answers at once.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
 
-from exporter.model import Absent, Fold, MetricRow, Series, Window
+from exporter.model import Absent, Fold, MetricRow, Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +39,26 @@ def factor(row: MetricRow) -> tuple[float, float]:
     return row.scale, seconds
 
 
-def points(series: Series, window: Window) -> Points:
-    """The datapoints of *series* that lie in *window*, in our unit, stamped with their ends, oldest first."""
-    row = series.query.rows[series.index]
+def points(row: MetricRow, starts: Sequence[float], values: Sequence[float | str | None], window: Window) -> Points:
+    """
+    The datapoints that lie in *window*, in our unit, stamped with their ends, oldest first.
+
+    Args:
+        row: what they are of.
+
+        starts: unix seconds at which their periods start, in the order received.
+
+        values: one a start, in CloudWatch's unit.
+
+        window: what was asked.
+    """
     multiplier, divisor = factor(row)
     taken: dict[int, float] = {}
     refused = 0
-    for start, value in zip(series.starts, series.values, strict=True):
+    for start, value in zip(starts, values, strict=True):
         # AWS JSON spells what is no number as a string: "NaN", "Infinity" (performance.md 1.5).
         number = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else float("nan")
-        end = int(start) + row.period
+        end = int(start) + row.period if isfinite(start) else window.start
         if not isfinite(number) or not window.start < end <= window.end or end in taken:
             refused += 1
             continue

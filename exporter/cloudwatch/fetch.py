@@ -6,16 +6,25 @@ Retries of a call, limits and credentials are the access layer's; when to ask ag
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from exporter.cloudwatch.batch import body, members
+from exporter.cloudwatch.batch import MEMBERS, body
+from exporter.cloudwatch.nouns import Batch
 from exporter.errors import AwsError, CredentialsError, RequestError, TransientError
-from exporter.model import Batch, Series
 
 _PAGES = 200
 """Pages after which an answer is taken to be endless; a batch of ours fits one."""
+
+_NAMES = [f"q{number}" for number in range(MEMBERS)]
+
+Result = dict[str, Any]
+"""
+What CloudWatch said to a member, as it came; of several pages, put together. `readable` says whether it holds what it
+should: ``Timestamps`` (unix seconds at which periods start, in the order received) and ``Values`` (one each, in
+CloudWatch's unit), lists of one length; ``StatusCode``, a text, ``Complete`` where all datapoints are in it.
+"""
 
 
 class Access(Protocol):
@@ -34,48 +43,53 @@ class Fetched:
     The answer to a batch.
 
     Args:
-        series: what was said, one a member that was answered at all.
+        results: what was said to each member, by its number; None where nothing was.
 
         messages: what CloudWatch said about the whole or a part, ``(code, text)``, each once.
 
         malformed: results that could not be read.
 
-        error: what broke the answer off, None where nothing did. What came before it is in *series*.
+        error: what broke the answer off, None where nothing did. What came before it is in *results*.
     """
 
-    series: tuple[Series, ...]
+    results: Sequence[Result | None]
     messages: tuple[tuple[str, str], ...] = ()
     malformed: int = 0
     error: Exception | None = None
 
-
-@dataclass(slots=True)
-class _Member:
-    starts: list[float] = field(default_factory=list)
-    values: list[float | str | None] = field(default_factory=list)
-    code: str = ""
+    @property
+    def answered(self) -> bool:
+        """Whether anything was said to any member."""
+        return any(result is not None for result in self.results)
 
 
 @dataclass(slots=True)
 class _Reading:
     """What has been read of a batch's pages so far."""
 
-    answers: dict[int, _Member] = field(default_factory=dict)
+    results: list[Result | None]
     messages: dict[tuple[str, str], None] = field(default_factory=dict)
     malformed: int = 0
 
-    def page(self, page: Mapping[str, Any], count: int) -> None:
+    def page(self, page: Mapping[str, Any]) -> None:
         self.note(page.get("Messages"))
-        for result in page["MetricDataResults"]:
-            number = _number(result, count)
-            if number is None:
+        found: list[Any] = page["MetricDataResults"]
+        if not any(self.results) and _is_whole(found, len(self.results)):
+            self.results = found
+            return
+        for result in found:
+            number = _number(result)
+            if number is None or number >= len(self.results) or not readable(result):
                 self.malformed += 1
                 continue
-            member = self.answers.setdefault(number, _Member())
-            member.starts += result.get("Timestamps") or ()
-            member.values += result.get("Values") or ()
-            member.code = str(result.get("StatusCode") or "Complete")
             self.note(result.get("Messages"))
+            before = self.results[number]
+            if before is None or not readable(before):
+                self.results[number] = result
+            else:
+                before["Timestamps"] += result["Timestamps"]
+                before["Values"] += result["Values"]
+                before["StatusCode"] = result["StatusCode"]
 
     def note(self, said: object) -> None:
         for one in said if isinstance(said, list) else ():
@@ -90,36 +104,30 @@ async def fetch(access: Access, batch: Batch, *, aws_service: str) -> Fetched:
     Never raises for AWS's failures: they are in the answer, beside everything that arrived before them. A token gone
     stale restarts the request once (aws-facts 2.1).
     """
-    head, order = body(batch), members(batch)
+    head, count = body(batch), batch.size
     error: Exception | None = None
-    reading = _Reading()
+    reading = _Reading([])
     for attempt in (1, 2):
-        reading = _Reading()
+        reading = _Reading([None] * count)
         try:
-            await _pages(access, batch, head, len(order), reading, aws_service)
+            await _pages(access, batch, head, reading, aws_service)
             error = None
         except (AwsError, CredentialsError) as failure:
             error = failure
             if attempt == 1 and isinstance(failure, RequestError) and failure.code.startswith("InvalidNextToken"):
                 continue
         break
-    series = []
-    for number, member in reading.answers.items():
-        query, index = order[number]
-        # Complete means that all datapoints are in this or earlier pages: a page missing later takes nothing away.
-        complete = member.code == "Complete"
-        series.append(Series(query, index, member.starts, member.values, complete, member.code))
-    return Fetched(tuple(series), tuple(reading.messages), reading.malformed, error)
+    return Fetched(reading.results, tuple(reading.messages), reading.malformed, error)
 
 
-async def _pages(access: Access, batch: Batch, head: bytes, count: int, reading: _Reading, aws_service: str) -> None:
+async def _pages(access: Access, batch: Batch, head: bytes, reading: _Reading, aws_service: str) -> None:
     token: str | None = None
     seen: set[str] = set()
     for _ in range(_PAGES):
         page = await access.get_metric_data(
             head, batch.window.start, batch.window.end, aws_service=aws_service, next_token=token
         )
-        reading.page(page, count)
+        reading.page(page)
         token = page.get("NextToken") or None
         if token is None:
             return
@@ -134,16 +142,32 @@ async def _pages(access: Access, batch: Batch, head: bytes, count: int, reading:
     )
 
 
-def _number(result: object, count: int) -> int | None:
-    """Which member a result belongs to; None where it is none of ours or cannot be read."""
-    if not isinstance(result, dict):
-        return None
-    name, starts, values = result.get("Id"), result.get("Timestamps") or [], result.get("Values") or []
+def _is_whole(found: list[Any], count: int) -> bool:
+    """Whether every member has its result, in the order asked: nearly always, though not promised (aws-facts 2.1)."""
+    try:
+        return [result["Id"] for result in found] == _NAMES[:count] and not any("Messages" in each for each in found)
+    except (TypeError, KeyError):
+        return False
+
+
+def _number(result: object) -> int | None:
+    """Which member a result belongs to; None where that cannot be read."""
+    name = result.get("Id") if isinstance(result, dict) else None
     if not isinstance(name, str) or not name.startswith("q") or not name[1:].isdecimal():
         return None
+    return int(name[1:])
+
+
+def readable(result: Result) -> bool:
+    """Whether *result* holds what `Result` says, after what may be left out is put in: no datapoints, Complete."""
+    starts, values = result.get("Timestamps"), result.get("Values")
+    if not starts and not values:
+        starts = result["Timestamps"] = []
+        values = result["Values"] = []
     if not isinstance(starts, list) or not isinstance(values, list) or len(starts) != len(values):
-        return None
+        return False
     if not all(isinstance(start, int | float) for start in starts):
-        return None
-    number = int(name[1:])
-    return number if number < count else None
+        return False
+    if not isinstance(result.get("StatusCode"), str):
+        result["StatusCode"] = str(result.get("StatusCode") or "Complete")
+    return True

@@ -2,36 +2,41 @@
 One generation: every query a service has in a scope, and the newest value of each of its series, in columns. Pure.
 
 A generation belongs to one inventory. When the inventory changes a new one is built beside it, takes over standing and
-values, and is swapped in whole (performance.md 5); answers still under way hold on to their own.
+values, and is swapped in whole (performance.md 5); answers still under way hold on to their own. How resources fall
+into groups is in `layout`.
 """
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import nan
 
-import orjson
-
-from exporter.cloudwatch.cursors import Cursors
-from exporter.cloudwatch.rows import PINNED_EVERY, ActiveRow
-from exporter.model import Block, Fold, MetricRow, Query, Resource
-from exporter.naming import label_set
-
-Key = tuple[str, tuple[str, ...], str]
-"""What a query is about, over generations: kind, resource id, CloudWatch metric."""
+from exporter.cloudwatch.cursors import LONGEST_ESSENTIAL_SILENCE, LONGEST_SILENCE, SILENT_PASSES, Cursors
+from exporter.cloudwatch.layout import Layout
+from exporter.cloudwatch.nouns import Group
+from exporter.cloudwatch.rows import ActiveRow
+from exporter.model import Block, Fold, MetricRow, Resource, Tier
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Column:
-    """The series of one row: ``values[start:stop]`` of the generation, one a label set, or several merged into one."""
+    """
+    The series of one row: ``values[start:stop]`` of the generation.
+
+    ``labels``: their label sets, one a series, or fewer where several series are shown as one: ``merged`` then has the
+    places in the column of each that is shown.  ``newest``: the end of the newest period in it. ``block``: as it was
+    last shown, None where something was written since.
+    """
 
     row: MetricRow
     start: int
     stop: int
     labels: tuple[bytes, ...]
     merged: tuple[tuple[int, ...], ...] | None
+    newest: int = 0
+    block: Block | None = None
 
 
 class Grid:
@@ -46,6 +51,9 @@ class Grid:
         pinned: whether a resource is asked every minute.
 
         constant: labels that every series carries before its own.
+
+    ``groups`` holds the queries, ``cursors`` where each stands, ``values`` and ``ends`` the newest value of each series
+    and the end of its period (unix seconds), ``duplicates`` the resources that were there twice.
     """
 
     def __init__(
@@ -55,91 +63,88 @@ class Grid:
         pinned: Callable[[Resource], bool],
         constant: Sequence[tuple[str, str]] = (),
     ) -> None:
-        self._constant = tuple(name for name, _ in constant), tuple(value for _, value in constant)
-        by_kind: dict[str, list[Resource]] = {}
-        known: set[tuple[str, tuple[str, ...]]] = set()
-        self.duplicates: list[Resource] = []
-        for resource in resources:
-            if (resource.kind.name, resource.id) in known:
-                self.duplicates.append(resource)
-                continue
-            known.add((resource.kind.name, resource.id))
-            by_kind.setdefault(resource.kind.name, []).append(resource)
-        self.queries: list[Query] = []
-        self._columns: list[_Column] = []
-        self._pinned = {id(resource) for each in by_kind.values() for resource in each if pinned(resource)}
-        size = 0
-        for kind, active in _by_kind(rows).items():
-            size = self._add_kind(by_kind.get(kind, ()), active, size)
-        self.values = array("d", [nan]) * size
-        self.ends = array("q", bytes(8 * size))
-        self.cursors = Cursors(len(self.queries))
+        layout = Layout(resources, rows, pinned, constant)
+        self.duplicates: list[Resource] = layout.duplicates
+        self.groups: list[Group] = layout.groups
+        self._columns = [_Column(*each) for each in layout.columns]
+        self.values = array("d", [nan]) * layout.series
+        self.ends = array("q", bytes(8 * layout.series))
+        self.cursors = Cursors(layout.queries)
 
-    def _add_kind(self, resources: Sequence[Resource], active: Sequence[ActiveRow], size: int) -> int:
-        """Add the columns and queries of one kind's rows; *size* is the number of series before, returned after."""
-        places: dict[tuple[int, int], int] = {}  # (row, resource) → series
-        for number, one in enumerate(active):
-            having = [index for index, resource in enumerate(resources) if one.row.applies(resource)]
-            places.update({(number, index): size + place for place, index in enumerate(having)})
-            names = (*self._constant[0], *one.row.family.labels)
-            shown = [label_set(names, (*self._constant[1], *resources[index].label_values())) for index in having]
-            self._columns.append(_column(one.row, size, shown))
-            size += len(having)
-        for source, numbers in _by_source(active).items():
-            every = min(active[number].every for number in numbers)
-            for index, resource in enumerate(resources):
-                having = [number for number in numbers if (number, index) in places]
-                if having:
-                    asked = tuple(active[number].row for number in having)
-                    self.queries.append(
-                        Query(
-                            resource=resource,
-                            rows=asked,
-                            every=_interval(every, asked[0].period, pinned=id(resource) in self._pinned),
-                            slot=len(self.queries),
-                            series=tuple(places[number, index] for number in having),
-                            body=tuple(_member(resource, source, row) for row in asked),
-                        )
-                    )
-        return size
-
-    def key(self, query: Query) -> Key:
-        """What *query* is about, the same in every generation."""
-        return (query.resource.kind.name, query.resource.id, query.rows[0].source)
+    def __len__(self) -> int:
+        """How many queries there are."""
+        return len(self.cursors)
 
     def take_over(self, old: Grid) -> None:
         """Carry standing and values of *old* over to what is still there."""
-        before = {old.key(query): query for query in old.queries}
-        for query in self.queries:
-            was = before.get(self.key(query))
-            if was is None:
-                continue
-            same = was.resource.facts == query.resource.facts
-            self.cursors.carry(query.slot, old.cursors, was.slot, changed=not same)
-            places = {row.family.name: series for row, series in zip(was.rows, was.series, strict=True)}
-            for row, series in zip(query.rows, query.series, strict=True):
-                source = places.get(row.family.name)
-                if source is not None:
-                    self.values[series] = old.values[source]
-                    self.ends[series] = old.ends[source]
+        before: dict[tuple[str, str], list[Group]] = {}
+        for group in old.groups:
+            before.setdefault(_about(group), []).append(group)
+        for group in self.groups:
+            for was in before.get(_about(group), ()):
+                self._take_group(group, old, was)
+        for column in self._columns:
+            column.newest = max(self.ends[column.start : column.stop], default=0)
 
-    def is_pinned(self, resource: Resource) -> bool:
-        """Whether the resource of this generation is asked every minute."""
-        return id(resource) in self._pinned
+    def _take_group(self, group: Group, old: Grid, was: Group) -> None:
+        places = {row.family.name: first for row, first in zip(was.rows, was.series, strict=True)}
+        shared = [
+            (first, places[row.family.name])
+            for row, first in zip(group.rows, group.series, strict=True)
+            if row.family.name in places
+        ]
+        for here, there, count in _matches(group.resources, was.resources):
+            self.cursors.carry(group.slot + here, old.cursors, was.slot + there, count)
+            for first, earlier in shared:
+                stretch = slice(earlier + there, earlier + there + count)
+                self.values[first + here : first + here + count] = old.values[stretch]
+                self.ends[first + here : first + here + count] = old.ends[stretch]
+            if any(self.cursors.silent[group.slot + here : group.slot + here + count]):
+                for number in range(count):
+                    # What changed is given another chance to speak.
+                    if group.resources[here + number].facts != was.resources[there + number].facts:
+                        self.cursors.silent[group.slot + here + number] = 0
 
-    def put(self, series: int, value: float, end: int) -> None:
+    # ---- how often ----
+
+    def interval(self, group: Group, member: int) -> int:
+        """Seconds between two questions of a member as things stand: longer where it never was answered."""
+        if self.cursors.silent[group.slot + member] <= SILENT_PASSES:
+            return group.every
+        longest = LONGEST_ESSENTIAL_SILENCE if group.tier is Tier.ESSENTIAL else LONGEST_SILENCE
+        return self.cursors.interval(group.slot + member, group.every, longest)
+
+    def backed_off(self, group: Group) -> list[int]:
+        """The members that are asked less often because they never spoke."""
+        silent = self.cursors.silent[group.slot : group.slot + len(group)]
+        if max(silent, default=0) <= SILENT_PASSES:
+            return []
+        return [member for member, passes in enumerate(silent) if passes > SILENT_PASSES]
+
+    # ---- values ----
+
+    def put(self, series: int, column: int, value: float, end: int) -> None:
         """Note *value*, whose newest period ends at *end* (unix seconds), unless a newer one is there."""
         if end >= self.ends[series]:
             self.values[series] = value
             self.ends[series] = end
+            self.written(column, end)
+
+    def written(self, column: int, end: int) -> None:
+        """Something was written into *column*, the newest period of it ending at *end* (unix seconds)."""
+        touched = self._columns[column]
+        touched.block = None
+        touched.newest = max(end, touched.newest)
 
     def blocks(self) -> list[Block]:
-        """The newest values, a block a family; values never received are NaN."""
-        return [
-            Block(column.row.family, column.labels, *self._values(column), column.row.span)
-            for column in self._columns
-            if column.labels
-        ]
+        """The newest values, a block a family; values never received are NaN. The same object until one is written."""
+        shown = []
+        for column in self._columns:
+            if column.labels:
+                if column.block is None:
+                    column.block = Block(column.row.family, column.labels, *self._values(column), column.row.span)
+                shown.append(column.block)
+        return shown
 
     def _values(self, column: _Column) -> tuple[array[float], array[int]]:
         values, ends = self.values[column.start : column.stop], self.ends[column.start : column.stop]
@@ -155,45 +160,34 @@ class Grid:
             until.append(newest)
         return shown, until
 
-    def newest(self, queries: Iterable[Query]) -> int:
-        """The end of the newest period any of *queries* has received, unix seconds; 0 where none has."""
-        return max((self.ends[series] for query in queries for series in query.series), default=0)
+    def newest(self, groups: Iterable[Group]) -> int:
+        """The end of the newest period any of *groups* has received, unix seconds; 0 where none has."""
+        return max((self._columns[column].newest for group in groups for column in group.columns), default=0)
+
+    def newest_each(self, group: Group) -> array[int]:
+        """The end of the newest period of each member, unix seconds; 0 where none has come."""
+        newest, *others = (self.ends[first : first + len(group)] for first in group.series)
+        for other in others:
+            newest = array("q", map(max, newest, other))
+        return newest
 
 
-def _by_kind(rows: Sequence[ActiveRow]) -> dict[str, list[ActiveRow]]:
-    found: dict[str, list[ActiveRow]] = {}
-    for one in rows:
-        found.setdefault(one.row.kind.name, []).append(one)
-    return found
+def _about(group: Group) -> tuple[str, str]:
+    """What a group's queries are about, the same in every generation."""
+    return group.rows[0].kind.name, group.rows[0].source
 
 
-def _by_source(active: Sequence[ActiveRow]) -> dict[str, list[int]]:
-    """CloudWatch metric → places of its rows in *active*: the statistics that travel together."""
-    found: dict[str, list[int]] = {}
-    for number, one in enumerate(active):
-        found.setdefault(one.row.source, []).append(number)
-    return found
-
-
-def _interval(every: int, period: int, *, pinned: bool) -> int:
-    return max(period, min(every, PINNED_EVERY)) if pinned else every
-
-
-def _column(row: MetricRow, start: int, shown: Sequence[bytes]) -> _Column:
-    places: dict[bytes, list[int]] = {}
-    for place, labels in enumerate(shown):
-        places.setdefault(labels, []).append(place)
-    if len(places) == len(shown):
-        return _Column(row, start, start + len(shown), tuple(shown), None)
-    merged = tuple(tuple(each) for each in places.values())
-    return _Column(row, start, start + len(shown), tuple(places), merged)
-
-
-def _member(resource: Resource, source: str, row: MetricRow) -> bytes:
-    """A member of ``MetricDataQueries`` without its opening brace and id (aws-facts 2.4)."""
-    dimensions = [
-        {"Name": name, "Value": value} for (name, _), value in zip(resource.kind.dimensions, resource.id, strict=True)
-    ]
-    metric = {"Namespace": resource.kind.namespace, "MetricName": source, "Dimensions": dimensions}
-    stat = {"Metric": metric, "Period": row.period, "Stat": row.statistic}
-    return orjson.dumps({"MetricStat": stat, "ReturnData": True})[1:]
+def _matches(new: Sequence[Resource], old: Sequence[Resource]) -> Iterator[tuple[int, int, int]]:
+    """(place in *new*, place in *old*, length) of the stretches that are about the same resources in the same order."""
+    places = {resource.id: place for place, resource in enumerate(old)}
+    here = 0
+    while here < len(new):
+        there = places.get(new[here].id)
+        if there is None:
+            here += 1
+            continue
+        count = 1
+        while here + count < len(new) and there + count < len(old) and new[here + count].id == old[there + count].id:
+            count += 1
+        yield here, there, count
+        here += count

@@ -7,13 +7,13 @@ everything since its cursor.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from exporter.aws import prices
 from exporter.clock import floor_to
-from exporter.cloudwatch.cursors import LONGEST_ESSENTIAL_SILENCE, LONGEST_SILENCE, SILENT_PASSES
 from exporter.cloudwatch.grid import Grid
-from exporter.model import MetricRow, Plan, Query, Tier, Window
+from exporter.cloudwatch.nouns import Group, Part, Plan
+from exporter.model import MetricRow, Tier, Window
 
 FIRST_PERIODS = 5
 """Periods a first window looks back at least: CloudWatch may be some minutes late (aws-facts 7)."""
@@ -24,7 +24,7 @@ LONGEST_FIRST = 72 * 3600
 LOOKBACK = 3600
 """Seconds a window looks back at most, by default: older values are outlived anyway where they are scraped."""
 
-_ORDER = (Tier.ESSENTIAL, Tier.STANDARD, Tier.ON_REQUEST)
+_ORDER = tuple(Tier)
 
 
 def ready_until(row: MetricRow, now: float) -> int:
@@ -64,16 +64,6 @@ def window_of(row: MetricRow, every: int, cursor: int, now: float, lookback: int
     return Window(start, end, row.period) if start < end else None
 
 
-def tier_of(query: Query) -> Tier:
-    """The most important tier among the query's rows."""
-    return min((row.tier for row in query.rows), key=_ORDER.index)
-
-
-def billable(query: Query) -> int:
-    """What CloudWatch counts for the query, in metrics."""
-    return prices.billable(len(query.rows))
-
-
 def plan(
     grid: Grid,
     now: float,
@@ -82,47 +72,85 @@ def plan(
     lookback: int = LOOKBACK,
 ) -> Plan:
     """
-    The queries of *grid* that are due at *now* (unix seconds), by the window each has to ask.
+    The queries of *grid* that are due at *now* (unix seconds), by the window each has to ask, most important first.
 
     Args:
         deferred: tiers that the budget leaves out.
 
         lookback: see `window_of`.
     """
-    windows: dict[Window, list[Query]] = {}
+    windows: dict[Window, list[Part]] = {}
     left_out: dict[tuple[Tier, str], int] = {}
     count = 0
-    cursors = grid.cursors
-    for query in grid.queries:
-        row = query.rows[0]
-        if not _due(grid, query, now):
+    for group in sorted(grid.groups, key=lambda group: _ORDER.index(group.tier)):
+        members = due(grid, group, now)
+        if not members:
             continue
-        if deferred and tier_of(query) in deferred:
-            key = (tier_of(query), "budget")
-            left_out[key] = left_out.get(key, 0) + 1
+        if group.tier in deferred:
+            key = (group.tier, "budget")
+            left_out[key] = left_out.get(key, 0) + len(members)
             continue
-        window = window_of(row, query.every, cursors.heard[query.slot], now, lookback)
-        if window is not None:
-            windows.setdefault(window, []).append(query)
-            count += billable(query)
+        for window, part in _by_window(grid, group, members, now, lookback):
+            windows.setdefault(window, []).append(part)
+            count += part.billable
     return Plan(windows, left_out, count, prices.dollars(count))
 
 
-def interval_of(grid: Grid, query: Query) -> int:
-    """Seconds between two questions of *query* as things stand: longer where it never was answered."""
-    if grid.cursors.silent[query.slot] <= SILENT_PASSES:  # nearly all of them, each pass
-        return query.every
-    longest = LONGEST_ESSENTIAL_SILENCE if tier_of(query) is Tier.ESSENTIAL else LONGEST_SILENCE
-    return grid.cursors.interval(query.slot, query.every, longest)
-
-
-def _due(grid: Grid, query: Query, now: float) -> bool:
-    """Its turn has come; or what it waited for at its last turn was not there, and it is time to look again."""
-    row, slot, cursors = query.rows[0], query.slot, grid.cursors
+def due(grid: Grid, group: Group, now: float) -> Sequence[int]:
+    """
+    The members of *group* to be asked at *now* (unix seconds), ascending: those whose turn has come, and those whose
+    last turn did not bring what they waited for, where it is time to look again.
+    """
+    row, cursors = group.rows[0], grid.cursors
     ready = ready_until(row, now)
-    if ready - cursors.asked[slot] >= interval_of(grid, query):
-        return True
-    return bool(row.retry) and cursors.heard[slot] < ready and now - cursors.tried[slot] >= row.retry
+    whose = slice(group.slot, group.slot + len(group))
+    asked = cursors.asked[whose]
+    last = ready - group.every
+    members: Sequence[int]
+    if max(asked) <= last:  # columns are compared whole: nearly always all of a group stand alike
+        members = range(len(group))
+    elif min(asked) > last:
+        members = ()
+    else:
+        members = [member for member, end in enumerate(asked) if end <= last]
+    silent = set(grid.backed_off(group)) if members else ()
+    if silent:
+        members = [
+            member
+            for member in members
+            if member not in silent or ready - asked[member] >= grid.interval(group, member)
+        ]
+    if row.retry and len(members) < len(group):
+        again = {
+            member
+            for member, (heard, tried) in enumerate(zip(cursors.heard[whose], cursors.tried[whose], strict=True))
+            if heard < ready and now - tried >= row.retry
+        }
+        members = sorted(again.union(members))
+    return members
+
+
+def _by_window(
+    grid: Grid, group: Group, members: Sequence[int], now: float, lookback: int
+) -> Iterator[tuple[Window, Part]]:
+    """*members* of *group* by the window each has to ask; those with nothing to ask are left out."""
+    row, heard = group.rows[0], grid.cursors.heard[group.slot : group.slot + len(group)]
+    lowest = min(heard)
+    if lowest == max(heard):  # all stand alike
+        window = window_of(row, group.every, lowest, now, lookback)
+        if window is not None:
+            yield window, Part(group, members)
+        return
+    found: dict[int, list[int]] = {}
+    for member in members:
+        found.setdefault(heard[member], []).append(member)
+    together: dict[Window, list[int]] = {}
+    for cursor, each in found.items():
+        window = window_of(row, group.every, cursor, now, lookback)
+        if window is not None:
+            together.setdefault(window, []).extend(each)
+    for window, each in together.items():
+        yield window, Part(group, sorted(each))
 
 
 def projected(grid: Grid) -> dict[Tier, float]:
@@ -132,13 +160,15 @@ def projected(grid: Grid) -> dict[Tier, float]:
     What is looked for again until it is there is reckoned to be found half-way through its period.
     """
     cost: dict[Tier, float] = {}
-    for query in grid.queries:
-        every = interval_of(grid, query)
-        retry = query.rows[0].retry
-        if retry:
-            every = min(every, 2 * retry)
-        tier = tier_of(query)
-        cost[tier] = cost.get(tier, 0.0) + prices.dollars_per_month(billable(query), every)
+    for group in grid.groups:
+        silent = grid.backed_off(group)
+        retry = group.rows[0].retry
+        intervals = [grid.interval(group, member) for member in silent]
+        dollars = sum(
+            count * prices.dollars_per_month(group.billable, min(every, 2 * retry) if retry else every)
+            for every, count in ((group.every, len(group) - len(silent)), *((each, 1) for each in intervals))
+        )
+        cost[group.tier] = cost.get(group.tier, 0.0) + dollars
     return cost
 
 
