@@ -58,7 +58,7 @@ def _pieces(part: Part, left: int, room: int) -> Iterator[Part]:
     each = len(part.group.rows)
     start, count = 0, max(left // each, 0) or max(room // each, 1)
     while start < len(part.members):
-        yield part if count >= len(part.members) else Part(part.group, part.members[start : start + count])
+        yield part if start == 0 and count >= len(part.members) else Part(part.group, part.members[start:][:count])
         start += count
         count = max(room // each, 1)
 
