@@ -17,7 +17,8 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from exporter import exposition
-from exporter.exposition import FORMATS, Codec, Format, Rendered, content_type, negotiate, plain, render
+from exporter.deflate import FASTEST, Codec
+from exporter.exposition import FORMATS, Format, Rendered, content_type, negotiate, plain, render
 from exporter.model import Block, Family, Snapshot
 from exporter.naming import label_set
 from tests.tools import binary
@@ -142,7 +143,7 @@ def test_a_part_of_a_block_is_that_part(values: list[float], start: int, stop: i
     assert b"".join(parts) == exposition.sample_lines(COUNT, whole)
 
 
-@pytest.mark.parametrize("codec", [exposition.FASTEST, zlib], ids=["fastest", "zlib"])
+@pytest.mark.parametrize("codec", [FASTEST, zlib], ids=["fastest", "zlib"])
 @pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("data", [SMALL, large(), snapshot()], ids=["small", "large", "empty"])
 async def test_compressed_is_plain_compressed(data: Snapshot, form: Format, codec: Codec) -> None:
