@@ -293,7 +293,7 @@ class Renderer:
     def _family(
         self, family: Family, blocks: tuple[Block, ...], now: _Pieces, order: list[tuple[_Piece, ...]]
     ) -> Iterator[_Piece]:
-        """Put a family's pieces in *order*, one for all formats or one a format each; yields what must be compressed."""
+        """Put a family's pieces in *order*, one for all formats or one a format; yields what must be compressed."""
         before = self._before
         if sum([len(block.values) for block in blocks]) <= _FEW:
             few = before.few.get((family, blocks))
@@ -352,7 +352,7 @@ async def _page(pieces: Sequence[_Piece]) -> Page:
 
 def _slices(count: int) -> Iterator[tuple[int, int]]:
     """Bounds of *count* values in slices of about one size, of `_SLICE` at most."""
-    slices = -(-count // _SLICE)
+    slices = max(1, -(-count // _SLICE))
     bounds = [count * index // slices for index in range(slices + 1)]
     return pairwise(bounds)
 
