@@ -39,7 +39,10 @@ _SLICE = 1024
 """Values rendered in one go: well below 1 ms on the event loop, and little enough to stay in memory already mapped."""
 
 _FEW = 64
-"""Values up to which a family is compressed whole, heads and all, rather than its blocks apart from their heads."""
+"""Values up to which a family is compressed with its neighbours, rather than its blocks apart from their heads."""
+
+_HEADS = 64
+"""Families compressed together, at most."""
 
 _BATCH = 1 << 19
 """Bytes handed to the worker thread at once: about 1 ms of it."""
@@ -229,23 +232,24 @@ class _Piece:
         self.ahead = crc.shift(self.size)
 
 
+_Run = tuple[tuple[Family, tuple[Block, ...]], ...]
+"""Families that are compressed together, a format at a time: each its head and the lines of its blocks."""
+
+
 class _Pieces:
     """
     The pieces of one snapshot, by what they were made of.
 
     Args:
-        heads: lines above a family's samples, one piece a format.
-
-        few: families of a few lines, whole, one piece a format.
+        runs: heads and small families, one piece a format.
 
         lines: samples of one block, the same in both formats.
     """
 
-    __slots__ = ("few", "heads", "lines")
+    __slots__ = ("lines", "runs")
 
     def __init__(self) -> None:
-        self.heads: dict[Family, tuple[_Piece, ...]] = {}
-        self.few: dict[tuple[Family, tuple[Block, ...]], tuple[_Piece, ...]] = {}
+        self.runs: dict[_Run, tuple[_Piece, ...]] = {}
         self.lines: dict[Block, tuple[_Piece, ...]] = {}
 
 
@@ -278,49 +282,33 @@ class Renderer:
         waiting: list[_Piece] = []
         size = 0
         order: list[tuple[_Piece, ...]] = []
-        for family, blocks in snapshot.families:
-            for piece in self._family(family, blocks, now, order):
-                waiting.append(piece)
-                size += piece.size
-                if size >= _BATCH or len(waiting) >= _MANY:
-                    await self._squeeze(waiting)
-                    waiting, size = [], 0
+        for piece in self._making(snapshot, now, order):
+            waiting.append(piece)
+            size += piece.size
+            if size >= _BATCH or len(waiting) >= _MANY:
+                await self._squeeze(waiting)
+                waiting, size = [], 0
         await self._squeeze(waiting)
         pages = [await _page([pieces[index % len(pieces)] for pieces in order]) for index in range(len(FORMATS))]
         self._before = now
         return Rendered(*pages)
 
-    def _family(
-        self, family: Family, blocks: tuple[Block, ...], now: _Pieces, order: list[tuple[_Piece, ...]]
-    ) -> Iterator[_Piece]:
-        """Put a family's pieces in *order*, one for all formats or one a format; yields what must be compressed."""
-        before = self._before
-        if sum([len(block.values) for block in blocks]) <= _FEW:
-            few = before.few.get((family, blocks))
-            if few is None:
-                lines = b"".join([sample_lines(family, block) for block in blocks])
-                few = tuple([_Piece(head(family, format_) + lines) for format_ in FORMATS])
-                yield from few
-            now.few[family, blocks] = few
-            order.append(few)
-            return
-        heads = before.heads.get(family)
-        if heads is None:
-            heads = tuple([_Piece(head(family, format_)) for format_ in FORMATS])
-            yield from heads
-        now.heads[family] = heads
-        order.append(heads)
-        for block in blocks:
-            lines_of = before.lines.get(block)
-            if lines_of is None:
+    def _making(self, snapshot: Snapshot, now: _Pieces, order: list[tuple[_Piece, ...]]) -> Iterator[_Piece]:
+        """Put all pieces in *order*, one for all formats or one a format; yields what must be compressed."""
+        for run, block in _parts(snapshot):
+            known = self._before.runs.get(run) if block is None else self._before.lines.get(block)
+            if known is None:
                 made = []
-                for start, stop in _slices(len(block.values)):
-                    piece = _Piece(sample_lines(family, block, start, stop))
+                for piece in _run(run) if block is None else _lines(run[0][0], block):
                     made.append(piece)
                     yield piece
-                lines_of = tuple(made)
-            now.lines[block] = lines_of
-            order.extend((piece,) for piece in lines_of)
+                known = tuple(made)
+            if block is None:
+                now.runs[run] = known
+                order.append(known)
+            else:
+                now.lines[block] = known
+                order.extend((piece,) for piece in known)
 
     async def _squeeze(self, pieces: Sequence[_Piece]) -> None:
         def all_of_them() -> None:
@@ -350,11 +338,45 @@ async def _page(pieces: Sequence[_Piece]) -> Page:
     )
 
 
-def _slices(count: int) -> Iterator[tuple[int, int]]:
-    """Bounds of *count* values in slices of about one size, of `_SLICE` at most."""
+def _parts(snapshot: Snapshot) -> Iterator[tuple[_Run, Block | None]]:
+    """
+    What is compressed apart, in the page's order: runs of heads and small families, and large families' blocks.
+
+    Small families are squeezed well only together (a quarter of the bytes and of the work), so a run is made again
+    where one of them is new; a block of a large one, which comes with its family, only where it is new itself.
+    """
+    run: list[tuple[Family, tuple[Block, ...]]] = []
+    values = 0
+    for family, blocks in snapshot.families:
+        count = sum([len(block.values) for block in blocks])
+        if count <= _FEW:
+            run.append((family, blocks))
+            values += count
+        else:
+            yield (*run, (family, ())), None
+            for block in blocks:
+                yield ((family, ()),), block
+            run, values = [], 0
+        if values >= _SLICE or len(run) >= _HEADS:
+            yield tuple(run), None
+            run, values = [], 0
+    if run:
+        yield tuple(run), None
+
+
+def _run(run: _Run) -> list[_Piece]:
+    """One piece a format."""
+    lines = [b"".join([sample_lines(family, block) for block in blocks]) for family, blocks in run]
+    heads = [[head(family, format_) for family, _ in run] for format_ in FORMATS]
+    return [_Piece(b"".join([part for pair in zip(each, lines, strict=True) for part in pair])) for each in heads]
+
+
+def _lines(family: Family, block: Block) -> Iterator[_Piece]:
+    """The samples of a block, in slices of about one size."""
+    count = len(block.values)
     slices = max(1, -(-count // _SLICE))
-    bounds = [count * index // slices for index in range(slices + 1)]
-    return pairwise(bounds)
+    for start, stop in pairwise([count * index // slices for index in range(slices + 1)]):
+        yield _Piece(sample_lines(family, block, start, stop))
 
 
 def _infinity(value: float) -> bytes:
