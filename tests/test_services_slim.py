@@ -307,3 +307,55 @@ async def test_one_volume_that_changes_costs_its_own_part_only(demo: DemoServer)
     differing = [(a, b) for a, b in zip(first.resources, second.resources, strict=True) if a is not b]
     assert 1 <= len(differing) <= 3
     assert all(b.facts["size_gib"] == 9999 and a.facts["size_gib"] != 9999 for a, b in differing)
+
+
+class Account:
+    """One volume on one instance, whose answers the test changes; by operation."""
+
+    def __init__(self) -> None:
+        link = {"InstanceId": "i-1", "State": "attached", "Device": "/dev/xvda"}
+        self.answers: dict[str, list[dict[str, Any]]] = {
+            "DescribeVolumes": [{"VolumeId": "vol-1", "Size": 8, "VolumeType": "gp3", "Attachments": [link]}],
+            "DescribeInstances": [self.instance("running")],
+            "DescribeInstanceTypes": [{"InstanceType": "m5.large", "Hypervisor": "nitro", "EbsInfo": {}}],
+        }
+
+    @staticmethod
+    def instance(state: str) -> dict[str, Any]:
+        return {"Instances": [{"InstanceId": "i-1", "InstanceType": "m5.large", "State": {"Name": state}}]}
+
+    async def call(self, *_: Any, **__: Any) -> Any:
+        raise NotImplementedError
+
+    async def read_all(self, *asked: Any, keep: Any = None, **_: Any) -> Any:
+        _, operation, _, params = asked
+        filtered = params.get("Filters") and operation != "DescribeInstances"
+        return [] if filtered else [keep(item) for item in self.answers.get(operation, [])]
+
+
+async def test_each_answer_that_changes_is_said() -> None:
+    """Nothing is taken for unchanged that is not: each operation's word, one after another."""
+    aws, clock = Account(), FixedClock(1_790_000_000)
+    service, reader = service_of("ebs"), Reader(aws, "ebs", clock, {}, lambda *_: None)
+
+    async def said() -> dict[tuple[str, ...], float]:
+        reader.start_pass()
+        inventory = await service.discover(reader, SCOPE)
+        clock.at += 86400
+        return {(each.family.name, *each.labels[2:]): each.value for each in inventory.samples}
+
+    before = await said()
+    for operation, answer in (
+        ("DescribeInstances", [Account.instance("stopping")]),
+        ("DescribeVolumeStatus", [{"VolumeId": "vol-1", "VolumeStatus": {"Status": "impaired"}}]),
+        ("DescribeVolumesModifications", [{"VolumeId": "vol-1", "ModificationState": "optimizing", "Progress": 5}]),
+        ("DescribeSnapshots", [{"VolumeId": "vol-1", "SnapshotId": "snap-1", "StartTime": 5, "State": "completed"}]),
+        ("DescribeInstanceTypes", [{"InstanceType": "m5.large", "Hypervisor": "xen", "EbsInfo": {}}]),
+        ("DescribeVolumes", [{"VolumeId": "vol-1", "Size": 9}]),
+        ("DescribeVolumes", []),
+    ):
+        aws.answers[operation] = answer
+        after = await said()
+        assert after != before, operation
+        before = after
+    assert before == {}

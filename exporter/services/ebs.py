@@ -9,7 +9,7 @@ and laid over the last full listing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -43,26 +43,18 @@ from exporter.services.ebs_facts import (
     INSTANCE_TYPES,
     INSTANCES,
     IOPS,
-    LAST_SNAPSHOT,
     MAXIMUM_IOPS,
     MAXIMUM_THROUGHPUT,
-    MODIFICATION_END,
-    MODIFICATION_INFO,
-    MODIFICATION_PROGRESS,
-    MODIFICATION_START,
     MODIFICATIONS,
-    NEWEST_SNAPSHOT,
     OPERATIONS,
     SIZE,
     SNAPSHOTS,
     STATUS,
-    STATUS_CHECK,
-    STATUS_EVENT,
-    STATUS_STATE,
     THROUGHPUT,
     VOLUME_INFO,
     VOLUMES,
 )
+from exporter.services.ebs_lists import is_ill, say_modifications, say_snapshots, say_statuses, times
 from exporter.services.ebs_rows import (
     ATTACHMENT,
     FAST_SNAPSHOT,
@@ -80,7 +72,6 @@ _PER_FILTER = 200  # values a filter takes (EC2 API, filtering)
 _PER_TYPES = 100  # instance types a call takes
 _FAST = 60  # seconds between two looks at what is in motion or in trouble (design.md 6.2)
 
-_STATUSES = ("ok", "warning", "impaired", "insufficient-data")
 _IN_MOTION = ("attaching", "detaching", "busy")
 _HOLDING = frozenset({"attached", "detaching", "busy"})  # states in which CloudWatch publishes
 
@@ -187,10 +178,10 @@ class Ebs:
 
         said = (
             ("volumes", (volumes, sized), say_volumes),
-            ("statuses", (ids, statuses, trouble), lambda found: _say_statuses(found, ids, statuses or (), trouble)),
-            ("modifications", (ids, modifications), lambda found: _say_modifications(found, ids, modifications or ())),
-            ("snapshots", (ids, snapshots), lambda found: _say_snapshots(found, ids, snapshots or ())),
-            ("instances", (holders, sized), say_instances),
+            ("statuses", (ids, statuses, trouble), lambda found: say_statuses(found, ids, statuses or (), trouble)),
+            ("modifications", (ids, modifications), lambda found: say_modifications(found, ids, modifications or ())),
+            ("snapshots", (ids, snapshots), lambda found: say_snapshots(found, ids, snapshots or ())),
+            ("instances", (holders, sized, self._instances), say_instances),
             ("restores", (restores,), say_restores),
         )
         parts = [
@@ -269,7 +260,7 @@ class Ebs:
             return None
         if full is None:
             return troubled.items
-        ill = self._ill.of((full.items,), lambda: frozenset(each["VolumeId"] for each in full.items if _is_ill(each)))
+        ill = self._ill.of((full.items,), lambda: frozenset(each["VolumeId"] for each in full.items if is_ill(each)))
         return troubled.items if troubled.items or ill else None
 
     async def _fast_restores(self, reader: Reader) -> Answer | None:
@@ -300,9 +291,9 @@ class Ebs:
         )
         found.say(self._info, (volume_id, *described, *(tags.get(key, "") for key in self._wishes.tags)), 1)
         found.say(ENCRYPTED, (volume_id,), item.get("Encrypted"))
-        found.say(SIZE, (volume_id,), _times(item.get("Size"), GIB))
+        found.say(SIZE, (volume_id,), times(item.get("Size"), GIB))
         found.say(IOPS, (volume_id,), item.get("Iops"))
-        found.say(THROUGHPUT, (volume_id,), _times(item.get("Throughput"), MIB))
+        found.say(THROUGHPUT, (volume_id,), times(item.get("Throughput"), MIB))
         found.say(CREATED, (volume_id,), seconds_of(item.get("CreateTime")))
         account_id, region = found.scope.account_id, found.scope.region
         arn = f"arn:{partition_of(region)}:ec2:{region}:{account_id}:volume/{volume_id}"
@@ -353,61 +344,6 @@ class Ebs:
             found.say(family, (instance_id,), sized.limits.get(family.name) if sized else None)
 
 
-async def _say_statuses(
-    found: Findings, ids: Collection[str], full: Sequence[Item], trouble: Sequence[Item] | None
-) -> None:
-    """Status of each volume: a fast look says which are in trouble now, so the listing's others no more are."""
-    current = {item["VolumeId"]: item for item in full}
-    if trouble is not None:
-        bad = {item["VolumeId"]: item for item in trouble}
-        for volume_id, item in current.items():
-            if volume_id not in bad and _is_ill(item):
-                current[volume_id] = {"VolumeId": volume_id, "VolumeStatus": {"Status": "ok"}}
-        current.update(bad)
-    async for volume_id in unhurried(sorted(current.keys() & ids)):
-        item = current[volume_id]
-        status = _status_of(item)
-        for name in _STATUSES:
-            found.say(STATUS_STATE, (volume_id, name), 1 if status == name else 0)
-        details = (item.get("VolumeStatus") or {}).get("Details") or ()
-        for check in sorted({(text_of(each.get("Name")), text_of(each.get("Status"))) for each in details}):
-            found.say(STATUS_CHECK, (volume_id, *check), 1)
-        for event in sorted({text_of(each.get("EventType")) for each in item.get("Events") or ()}):
-            found.say(STATUS_EVENT, (volume_id, event), 1)
-
-
-async def _say_modifications(found: Findings, ids: Collection[str], items: Sequence[Item]) -> None:
-    newest: dict[str, Item] = {}
-    async for item in unhurried(items):
-        other = newest.get(item["VolumeId"])
-        if other is None or (seconds_of(item.get("StartTime")) or 0) > (seconds_of(other.get("StartTime")) or 0):
-            newest[item["VolumeId"]] = item
-    for volume_id in sorted(newest.keys() & ids):
-        item = newest[volume_id]
-        state = text_of(item.get("ModificationState"))
-        types = (text_of(item.get("OriginalVolumeType")), text_of(item.get("TargetVolumeType")))
-        found.say(MODIFICATION_INFO, (volume_id, state, *types), 1)
-        found.say(MODIFICATION_PROGRESS, (volume_id,), _times(item.get("Progress"), 0.01))
-        found.say(MODIFICATION_START, (volume_id, state), seconds_of(item.get("StartTime")))
-        found.say(MODIFICATION_END, (volume_id,), seconds_of(item.get("EndTime")))
-
-
-async def _say_snapshots(found: Findings, ids: Collection[str], items: Sequence[Item]) -> None:
-    newest: dict[str, tuple[int, Item]] = {}
-    completed: dict[str, int] = {}
-    async for item in unhurried(items):
-        volume_id, start = text_of(item.get("VolumeId")), seconds_of(item.get("StartTime"))
-        if volume_id not in ids or start is None:
-            continue
-        if volume_id not in newest or start > newest[volume_id][0]:
-            newest[volume_id] = (start, item)
-        if item.get("State") == "completed":
-            completed[volume_id] = max(start, completed.get(volume_id, start))
-    async for volume_id, (start, item) in unhurried(sorted(newest.items(), key=lambda entry: entry[0])):
-        found.say(NEWEST_SNAPSHOT, (volume_id, text_of(item.get("SnapshotId")), text_of(item.get("State"))), start)
-        found.say(LAST_SNAPSHOT, (volume_id,), completed.get(volume_id))
-
-
 def _sized(item: Item) -> _Sized:
     """What DescribeInstanceTypes says of EBS. `*ThroughputInMBps` is decimal megabytes (aws-facts 3.2)."""
     ebs = item.get("EbsInfo") or {}
@@ -419,8 +355,8 @@ def _sized(item: Item) -> _Sized:
     limits = {
         BASELINE_IOPS.name: optimized.get("BaselineIops"),
         MAXIMUM_IOPS.name: optimized.get("MaximumIops"),
-        BASELINE_THROUGHPUT.name: _times(optimized.get("BaselineThroughputInMBps"), 1e6),
-        MAXIMUM_THROUGHPUT.name: _times(optimized.get("MaximumThroughputInMBps"), 1e6),
+        BASELINE_THROUGHPUT.name: times(optimized.get("BaselineThroughputInMBps"), 1e6),
+        MAXIMUM_THROUGHPUT.name: times(optimized.get("MaximumThroughputInMBps"), 1e6),
         ATTACHMENT_LIMIT.name: ebs.get("MaximumEbsAttachments"),
     }
     if optimized:
@@ -439,18 +375,6 @@ def _filtered(name: str, values: Sequence[str]) -> dict[str, object]:
 def _links(item: Item) -> list[Item]:
     """A volume's attachments that name an instance (those to Fargate tasks name none)."""
     return [link for link in item.get("Attachments") or () if link.get("InstanceId")]
-
-
-def _status_of(item: Item) -> str:
-    return text_of((item.get("VolumeStatus") or {}).get("Status"))
-
-
-def _is_ill(item: Item) -> bool:
-    return _status_of(item) in {"impaired", "warning"}
-
-
-def _times(value: float | None, factor: float) -> float | None:
-    return None if value is None else value * factor
 
 
 def _chunks(values: Sequence[str], size: int) -> Iterator[Sequence[str]]:
