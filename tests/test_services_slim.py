@@ -17,7 +17,7 @@ from exporter.model import Asset, Inventory, Sample, Scope
 from exporter.naming import label_set
 from exporter.services.base import Findings, Service, Wishes, gauge, info, tags_of
 from exporter.services.ebs import Ebs
-from exporter.services.ebs_facts import VOLUMES
+from exporter.services.ebs_facts import STATUS, VOLUMES
 from exporter.services.facts import Facts
 from exporter.services.items import Keeping, Record, slimmer
 from exporter.services.reader import Operation, Reader
@@ -48,7 +48,7 @@ def test_a_record_holds_what_is_named_and_reads_like_a_dict() -> None:
         "Tags": [{"Key": "team", "Value": "a"}],
         "Empty": [],
     }
-    record = slimmer(("Id", "At", "Links.To", "Deep.Whole", "Tags{}", "Empty.X", "Absent"))(item)
+    record = slimmer(("Id", "At", "Links.To", "Deep.Whole", "Tags{}", "Empty.X", "Absent"))(item, {})
     assert record == {
         "Id": "t-1",
         "At": 1767225600,
@@ -61,7 +61,7 @@ def test_a_record_holds_what_is_named_and_reads_like_a_dict() -> None:
     assert "Absent" not in record
     assert "Junk" not in record["Deep"]
     assert tags_of(record) == tags_of(item) == {"team": "a"}
-    assert slimmer(())(item)["Deep"] == {"Whole": {"x": (1, {"y": None})}, "Junk": 1}
+    assert slimmer(())(item, {})["Deep"] == {"Whole": {"x": (1, {"y": None})}, "Junk": 1}
     with pytest.raises(KeyError):
         record["Absent"]
 
@@ -75,12 +75,17 @@ def test_records_share_their_names_and_their_texts() -> None:
                 "VolumeId": f"vol-{n}",
                 "VolumeType": f"g{letter}3",
                 "Tags": [{"Key": f"a{letter}", "Value": "c"}],
-            }
+            },
+            {},
         )
         for n, letter in enumerate("pp")
     ]
     assert made[0]["VolumeType"] is made[1]["VolumeType"]
     assert next(iter(made[0]["Tags"])) is next(iter(made[1]["Tags"]))
+    status = slimmer(STATUS.fields)
+    pool: dict[Any, Any] = {}
+    states = [status({"VolumeId": f"vol-{n}", "VolumeStatus": {"Status": "ok", "Details": []}}, pool) for n in range(2)]
+    assert states[0]["VolumeStatus"] is states[1]["VolumeStatus"]
     assert not hasattr(made[0], "__dict__")
     assert made[0] != made[1]
 
@@ -88,7 +93,7 @@ def test_records_share_their_names_and_their_texts() -> None:
 def test_what_has_not_changed_is_the_same_record() -> None:
     """Whatever its place in the list; what has changed is new."""
     slim = slimmer(LIST.fields)
-    before = list(map(slim, THINGS))
+    before = [slim(thing, {}) for thing in THINGS]
     keep, bigger = Keeping(slim, before), {"Id": "t-1", "Size": 9}
     after = [keep({"Id": "t-0"}), keep(bigger), keep(THINGS[1])]
     assert after[2] is before[1]

@@ -15,7 +15,10 @@ from typing import Any
 Item = Mapping[str, Any]
 """One thing as AWS describes it: a `Record`, or as botocore gives it."""
 
-Slim = Callable[[Item], "Record"]
+Pool = dict[Any, Any]
+"""Parts of items that were met before, by themselves: most volumes have the same status in the same words."""
+
+Slim = Callable[[Item, Pool], "Record"]
 """From an item as botocore gives it to what is kept of it."""
 
 _LONGEST = 300
@@ -65,7 +68,8 @@ class Record(Mapping[str, Any]):
             return self._values == other._values
         return dict(self.items()) == dict(other.items()) if isinstance(other, Mapping) else NotImplemented
 
-    __hash__ = None  # type: ignore[assignment]  # its values may be dicts where a test made it
+    def __hash__(self) -> int:
+        return hash(self._values)
 
     def __repr__(self) -> str:
         return f"Record({dict(self.items())!r})"
@@ -97,7 +101,7 @@ def slimmer(fields: tuple[str, ...]) -> Slim:
                 raise ValueError(f"{field}: all of {name} is kept already")
             at = below
         at[last] = None
-    return lambda item: _record(item, tree)
+    return lambda item, pool: _record(item, tree, pool)
 
 
 class Keeping:
@@ -114,19 +118,20 @@ class Keeping:
         self._slim = slim
         self._known = known
         self._by_key: dict[str, Record] | None = None
+        self._pool: Pool = {}
 
     def __call__(self, item: Item) -> Record:
         """What is kept of *item*."""
         if self._by_key is None:
             self._by_key = {each.key: each for each in self._known if isinstance(each, Record)}
-        new = self._slim(item)
+        new = self._slim(item, self._pool)
         old = self._by_key.get(new.key)
         return old if old is not None and old == new else new
 
 
-def _record(item: Item, tree: _Tree) -> Record:
+def _record(item: Item, tree: _Tree, pool: Pool) -> Record:
     if not tree:
-        return Record(tuple(map(_text, item)), tuple(map(_kept, item.values())))
+        return Record(tuple(map(_text, item)), tuple(_kept(value, pool) for value in item.values()))
     names: list[str] = []
     values: list[Any] = []
     for name, below in tree.items():
@@ -139,7 +144,7 @@ def _record(item: Item, tree: _Tree) -> Record:
         value = item.get(name)
         if value is not None:
             names.append(name)
-            values.append(_kept(value) if below is None else _below(value, below))
+            values.append(_kept(value, pool) if below is None else _below(value, below, pool))
     return Record(tuple(names), tuple(values))
 
 
@@ -149,25 +154,30 @@ def _mapping(listed: Iterable[Item]) -> Record:
     return Record(tuple(pairs), tuple(pairs.values()))
 
 
-def _below(value: Any, tree: _Tree) -> Any:
+def _below(value: Any, tree: _Tree, pool: Pool) -> Any:
     if isinstance(value, Mapping):
-        return _record(value, tree)
+        return _shared(_record(value, tree, pool), pool)
     if isinstance(value, list | tuple):
-        return tuple(_below(each, tree) for each in value)
-    return _kept(value)
+        parts = tuple(_below(each, tree, pool) for each in value)
+        # Numbers are left alone: lists of two names may be equal and differ in type (1 and True).
+        return _shared(parts, pool) if all(isinstance(part, str | Record) for part in parts) else parts
+    return _kept(value, pool)
 
 
-def _kept(value: Any) -> Any:
+def _kept(value: Any, pool: Pool) -> Any:
     if isinstance(value, str):
         return _text(value)
     if value is None or isinstance(value, int | float):
         return value
-    if isinstance(value, Mapping):
-        return _record(value, {})
-    if isinstance(value, list | tuple):
-        return tuple(map(_kept, value))
+    if isinstance(value, Mapping | list | tuple):
+        return _below(value, {}, pool)
     timestamp = getattr(value, "timestamp", None)
     return int(timestamp()) if callable(timestamp) else value
+
+
+def _shared(part: Any, pool: Pool) -> Any:
+    """*part*, or the one met before that is the same. One name has values of one type, so equal is the same."""
+    return pool.setdefault(part, part)
 
 
 def _text(value: str) -> str:
