@@ -136,9 +136,11 @@ class Ebs:
         newer = await self._look_again(reader, listed, moving)
         listing = listed.items if listed is not None else None
         volumes = self._volumes.of((listing, *newer), lambda: self._current(listing or ()))
+        await asyncio.sleep(0)  # each of these is a few milliseconds where there are thousands and something changed
         holders = self._holders.of(
             (volumes,), lambda: sorted({link["InstanceId"] for item in volumes.values() for link in _links(item)})
         )
+        await asyncio.sleep(0)
         sized = await self._size(reader, holders)
         restores = await self._fast_restores(reader)
         found = await self._said(
