@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from exporter import logs
@@ -171,7 +171,9 @@ class Collector:
     async def _take(self, inventory: Inventory) -> None:
         """Make the inventory the one in force; a new generation only where something changed."""
         self._telemetry.resources(self._scope, self._service.name, inventory.counts)
-        self._facts, twice = fact_blocks(inventory.samples, self._settings.constant, int(self._clock.time()))
+        now = int(self._clock.time())
+        facts, twice = fact_blocks(inventory.samples, self._settings.constant, now)
+        self._facts = [replace(block, ends=now) for block in facts]
         self._dropped(twice)
         self._neighbours.note(self._scope, self._service.name, inventory.assets)
         if inventory.targets is not None:

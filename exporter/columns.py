@@ -11,6 +11,7 @@ from exporter.cloudwatch.grid import Grid
 from exporter.model import Block, Family, Labels, Resource, Sample
 from exporter.naming import label_set
 from exporter.services.base import Member
+from exporter.services.facts import Facts
 from exporter.services.reader import LEAST_AGE_LIMIT
 
 Constant = Sequence[tuple[str, str]]
@@ -21,26 +22,23 @@ def fact_blocks(samples: Sequence[Sample], constant: Constant, now: int) -> tupl
     """
     Facts in columns, a block a family; the first of two samples of one series counts.
 
+    Where nothing of a family has changed since the last pass, its block is the same object as then, with the instant
+    of then.
+
     Args:
+        samples: `Facts` are in columns already.
+
         now: unix seconds; facts are of now.
 
     Returns:
         The blocks, and the series that were there twice.
     """
-    families: dict[str, tuple[Family, dict[bytes, float]]] = {}
-    twice: list[str] = []
-    for sample in samples:
-        _, column = families.setdefault(sample.family.name, (sample.family, {}))
-        labels = _labels(sample.family, sample.labels, constant)
-        if labels in column:
-            twice.append(f"{sample.family.name}{labels.decode()}")
-        else:
-            column[labels] = sample.value
-    blocks = [
-        Block(family, tuple(column), array("d", column.values()), now, LEAST_AGE_LIMIT)
-        for family, column in families.values()
-    ]
-    return blocks, twice
+    if not isinstance(samples, Facts) or samples.constant != tuple(constant):
+        facts = Facts(tuple(constant))
+        for sample in samples:
+            facts.say(sample.family, sample.labels, sample.value)
+        samples = facts
+    return samples.blocks(now), samples.twice()
 
 
 def age_blocks(

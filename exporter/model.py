@@ -262,7 +262,7 @@ class Inventory:
     Args:
         resources: everything CloudWatch may be asked about.
 
-        samples: facts that are series themselves.
+        samples: facts that are series themselves, in columns where there are many (`services.facts.Facts`).
 
         counts: how many resources there are, by what they are called (``volume``, ``file-system``).
 
@@ -277,7 +277,7 @@ class Inventory:
     """
 
     resources: tuple[Resource, ...]
-    samples: tuple[Sample, ...]
+    samples: Sequence[Sample]
     counts: Mapping[str, int] = field(default_factory=dict)
     failures: Mapping[str, Exception] = field(default_factory=dict)
     assets: tuple[Asset, ...] = ()

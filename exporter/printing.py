@@ -6,7 +6,6 @@ Numbers in tables are for reading (units, three digits); JSON and the exposition
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from math import isnan
@@ -14,10 +13,9 @@ from typing import Any
 
 from exporter.families import SELF_FAMILIES
 from exporter.model import Family, MetricRow, Snapshot
+from exporter.naming import labels_of
 from exporter.services.base import Service
 
-_LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
-_UNESCAPE = {"\\n": "\n", '\\"': '"', "\\\\": "\\"}
 _BINARY = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
@@ -28,12 +26,6 @@ def samples(snapshot: Snapshot) -> Iterator[tuple[Family, dict[str, str], float]
             for labels, value in zip(block.labels, block.values, strict=True):
                 if not isnan(value):
                     yield family, labels_of(labels), value
-
-
-def labels_of(rendered: bytes) -> dict[str, str]:
-    """The labels of a rendered label set."""
-    text = rendered.decode()
-    return {name: re.sub(r"\\.", lambda found: _UNESCAPE[found[0]], value) for name, value in _LABEL.findall(text)}
 
 
 def as_json(snapshot: Snapshot, failures: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:

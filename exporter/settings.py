@@ -40,7 +40,14 @@ def wishes_of(
 ) -> Wishes:
     """What the service's discovery has to know of the configuration, and of what the others find."""
     kinds = frozenset(one.row.kind.name for one in settings.rows)
-    return Wishes(tuple(config.tags), picker(section.select), kinds, config.services.s3.component, neighbours)
+    return Wishes(
+        tuple(config.tags),
+        picker(section.select),
+        kinds,
+        config.services.s3.component,
+        neighbours,
+        settings.constant,
+    )
 
 
 def picker(select: Select) -> Callable[[str, Mapping[str, str]], bool]:

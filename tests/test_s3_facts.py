@@ -9,7 +9,8 @@ import pytest
 
 from exporter.model import Scope
 from exporter.services.base import Findings
-from exporter.services.reader import Answer, Item, Operation
+from exporter.services.items import Item
+from exporter.services.reader import Answer, Operation
 from exporter.services.s3_facts import (
     BUCKET_INFO,
     ENCRYPTION,

@@ -273,13 +273,7 @@ class Access:
 
             CredentialsError: where there are no credentials, or AWS refuses them.
         """
-
-        async def once(_credentials: Frozen, seconds: float) -> dict[str, Any]:
-            return await self._runtime.workers.run(
-                lambda attempt: self._clients.invoke(service, operation, params, attempt), seconds
-            )
-
-        return await self._make(once, Call(service, operation, service, aws_service), deadline)
+        return await self._read(Call(service, operation, service, aws_service), params, dict, deadline)
 
     async def read_all(
         self,
@@ -290,7 +284,8 @@ class Access:
         *,
         aws_service: str,
         page_size: int | None = None,
-    ) -> list[dict[str, Any]]:
+        keep: Callable[[Mapping[str, Any]], Any] | None = None,
+    ) -> list[Any]:
         """
         The items of all pages, in AWS's order; each page is a `call` with a deadline of its own.
 
@@ -307,6 +302,8 @@ class Access:
 
             page_size: items a page; None leaves it to AWS.
 
+            keep: from an item to what is kept of it, called in a worker thread; None keeps it all.
+
         Raises:
             AwsError, CredentialsError: as `call`; RequestError also where AWS gives the same page's token twice.
         """
@@ -319,13 +316,21 @@ class Access:
         asked = dict(params)
         if paging is not None and paging.limit and page_size is not None:
             asked[paging.limit] = page_size
-        items: list[dict[str, Any]] = []
+        items: list[Any] = []
         seen: set[str] = set()
+
+        def cut(page: Mapping[str, Any]) -> dict[str, Any]:
+            found = member(page, result_key) or []
+            return {
+                "items": found if keep is None else [keep(item) for item in found],
+                "tokens": paging.next_tokens(page) if paging is not None else {},
+            }
+
         while True:
-            page = await self.call(service, operation, asked, aws_service=aws_service)
-            items += member(page, result_key) or []
+            page = await self._read(Call(service, operation, service, aws_service), asked, cut, None)
+            items += page["items"]
             # An empty page with a token is not the last one: EC2 filters after it has cut its pages.
-            tokens = paging.next_tokens(page) if paging is not None else {}
+            tokens = page["tokens"]
             if not tokens:
                 return items
             if repr(tokens) in seen:
@@ -416,6 +421,22 @@ class Access:
         self._runtime.telemetry.credentials_refresh_failed(self.scope, code)
 
     # ---- how a call is made ----------------------------------------------------------------------------------------
+
+    async def _read(
+        self,
+        call: Call,
+        params: Mapping[str, Any],
+        cut: Callable[[Mapping[str, Any]], dict[str, Any]],
+        deadline: float | None,
+    ) -> dict[str, Any]:
+        """What *cut* makes of botocore's answer, in the worker thread that has read it."""
+
+        async def once(_credentials: Frozen, seconds: float) -> dict[str, Any]:
+            return await self._runtime.workers.run(
+                lambda attempt: cut(self._clients.invoke(call.service, call.operation, params, attempt)), seconds
+            )
+
+        return await self._make(once, call, deadline)
 
     async def _make(
         self, once: Callable[[Frozen, float], Awaitable[dict[str, Any]]], call: Call, deadline: float | None

@@ -13,6 +13,7 @@ import os
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache, partial
 from typing import Any
 
@@ -21,6 +22,7 @@ from botocore.client import BaseClient
 from botocore.config import Config
 from botocore.loaders import Loader, create_loader
 from botocore.session import Session
+from botocore.utils import parse_timestamp
 
 from exporter.aws.session import Following, Keeper
 from exporter.aws.transport import Transport
@@ -75,6 +77,21 @@ def _loader(data_path: str | None) -> Loader:
     return create_loader(data_path)
 
 
+def instant(value: Any) -> datetime:
+    """
+    A timestamp of an answer as botocore reads it (aware of its zone), at a tenth of the cost for the spelling of AWS's
+    XML, ``2026-01-02T03:04:05.000Z``; a page of volumes has hundreds (performance.md 8).
+    """
+    if isinstance(value, str) and value[4:5] == "-" and value[10:11] == "T":
+        try:
+            found = datetime.fromisoformat(value)
+        except ValueError:
+            return parse_timestamp(value)
+        if found.tzinfo is not None:
+            return found
+    return parse_timestamp(value)
+
+
 class Botocore:
     """
     What all sessions share. Making a session or a client is for worker threads.
@@ -92,6 +109,7 @@ class Botocore:
         session = Session()
         with self.lock:
             session.register_component("data_loader", _loader(session.get_config_variable("data_path")))
+            session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=instant)
         session.user_agent_extra = self._user_agent
         session.set_default_client_config(_OWN_CALLS)
         if region:

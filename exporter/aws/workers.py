@@ -26,6 +26,9 @@ _GRACE = 5.0
 """Seconds a worker thread waits beyond a request's own time, so that it ends even if the event loop has stopped."""
 
 
+_TURN = 1.0
+"""Seconds a thread waits for its turn to read; then it reads beside the other, which may have come upon a giant."""
+
 T = TypeVar("T")
 
 
@@ -37,10 +40,15 @@ class Attempt:
         seconds: from now, for the exchange with AWS.
 
         monotonic: seconds that never jump.
+
+        turn: held by the thread that reads an answer. Threads that parse at one time are no faster together, and the
+            event loop waits for each of them in turn (performance.md 3.4).
     """
 
-    def __init__(self, seconds: float, monotonic: Callable[[], float]) -> None:
+    def __init__(self, seconds: float, monotonic: Callable[[], float], turn: threading.Lock | None = None) -> None:
         self._monotonic = monotonic
+        self._turn = turn if turn is not None else threading.Lock()
+        self._reading = False
         self._until = monotonic() + seconds
         self._lock = threading.Lock()
         self._pending: concurrent.futures.Future[Any] | None = None
@@ -53,17 +61,26 @@ class Attempt:
 
     def wait(self, exchange: Coroutine[Any, Any, T], loop: asyncio.AbstractEventLoop) -> T:
         """Run *exchange* on the event loop and return its answer; called in the worker thread."""
+        self.read()
         with self._lock:
             if self._ended or loop.is_closed():
                 exchange.close()
                 raise NoAnswerError(CONNECTION, "the call was given up")
             self._pending = pending = asyncio.run_coroutine_threadsafe(exchange, loop)
         try:
-            return pending.result(self.left + _GRACE)
+            answer = pending.result(self.left + _GRACE)
         except concurrent.futures.CancelledError:
             raise NoAnswerError(CONNECTION, "the call was given up") from None
         except concurrent.futures.TimeoutError:
             raise NoAnswerError(TIMEOUT, "no answer in time") from None
+        self._reading = self._turn.acquire(timeout=_TURN)
+        return answer
+
+    def read(self) -> None:
+        """The answer is read (or there is none): the next thread's turn. Called in the worker thread."""
+        if self._reading:
+            self._reading = False
+            self._turn.release()
 
     def end(self) -> None:
         """Nobody waits any more: cut the exchange off."""
@@ -83,6 +100,7 @@ class Workers:
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
+        self._turn = threading.Lock()
         self._pool = concurrent.futures.ThreadPoolExecutor(THREADS, thread_name_prefix="aws")
 
     async def run(self, call: Callable[[Attempt], T], seconds: float) -> T:
@@ -97,8 +115,15 @@ class Workers:
         Raises:
             NoAnswerError: where the time is up; else whatever *call* raises.
         """
-        attempt = Attempt(seconds, self._monotonic)
-        waiting = asyncio.wrap_future(self._pool.submit(call, attempt))
+        attempt = Attempt(seconds, self._monotonic, self._turn)
+
+        def work() -> T:
+            try:
+                return call(attempt)
+            finally:
+                attempt.read()
+
+        waiting = asyncio.wrap_future(self._pool.submit(work))
         try:
             await asyncio.wait({waiting}, timeout=seconds + READING)
             if not waiting.done():

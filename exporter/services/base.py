@@ -6,10 +6,12 @@ modules. Pure.
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from itertools import chain
+from typing import Generic, Protocol, TypeVar
 
 from exporter.model import (
     SCOPE_LABELS,
@@ -19,12 +21,15 @@ from exporter.model import (
     MetricRow,
     Resource,
     ResourceKind,
-    Sample,
     Scope,
     Target,
 )
 from exporter.naming import tag_label, unit_of
-from exporter.services.reader import Item, Operation, Reader
+from exporter.services.facts import Constant, Facts
+from exporter.services.items import Item
+from exporter.services.reader import Operation, Reader
+
+T = TypeVar("T")
 
 Picker = Callable[[str, Mapping[str, str]], bool]
 """Whether the configuration selects the resource of an id and tags."""
@@ -50,6 +55,8 @@ class Wishes:
         component: the part of the observability stack a bucket of that name belongs to, ``""`` for none.
 
         neighbours: what the other services found in a scope, for a service that `follows` them.
+
+        constant: labels that every series carries before its own, such as ``cluster``.
     """
 
     tags: tuple[str, ...] = ()
@@ -57,6 +64,7 @@ class Wishes:
     kinds: frozenset[str] = field(default_factory=frozenset)
     component: Callable[[str], str] = lambda _: ""
     neighbours: Callable[[Scope], Sequence[Asset]] = lambda _: ()
+    constant: Constant = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,19 +87,92 @@ class Member:
 
 @dataclass(slots=True)
 class Findings:
-    """What one discovery has found so far in *scope*."""
+    """What one discovery has found so far in *scope*; *constant* as in `Wishes`."""
 
     scope: Scope
-    samples: list[Sample] = field(default_factory=list)
+    constant: Constant = ()
+    samples: Facts = field(init=False)
     resources: list[Resource] = field(default_factory=list)
     assets: list[Asset] = field(default_factory=list)
     targets: list[Target] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self.samples = Facts(self.constant, (self.scope.account_id, self.scope.region))
+
     def say(self, family: Family, values: Sequence[str], value: float | None) -> None:
         """Add a sample of *family* with the label *values* after account_id and region; None says nothing."""
         if value is not None:
-            labels = (self.scope.account_id, self.scope.region, *values)
-            self.samples.append(Sample(family, labels, float(value)))
+            self.samples.say(family, tuple(values), value)
+
+    async def settle(self, last: Found | None) -> Found:
+        """What was found, all of it said: what is as it was in *last* is the same objects. Yields to the event loop."""
+        before = last or NOTHING
+        await self.samples.settle(before.samples)
+        return Found(
+            self.samples,
+            await same(before.resources, self.resources),
+            await same(before.assets, self.assets),
+            await same(before.targets, self.targets),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What one discovery has found, or a part of it."""
+
+    samples: Facts
+    resources: tuple[Resource, ...] = ()
+    assets: tuple[Asset, ...] = ()
+    targets: tuple[Target, ...] = ()
+
+
+NOTHING = Found(Facts())
+
+
+def together(parts: Sequence[Found]) -> Found:
+    """All *parts* in their order."""
+    return Found(
+        Facts.joined([part.samples for part in parts]),
+        tuple(chain.from_iterable(part.resources for part in parts)),
+        tuple(chain.from_iterable(part.assets for part in parts)),
+        tuple(chain.from_iterable(part.targets for part in parts)),
+    )
+
+
+class Made(Generic[T]):
+    """Something made of others, and made anew only when one of those is another object than it was, or another text."""
+
+    def __init__(self) -> None:
+        self._basis: tuple[object, ...] | None = None
+        self._made: T | None = None
+
+    def of(self, basis: Sequence[object], make: Callable[[], T]) -> T:
+        """What *make* made of *basis*. Where it comes out equal to what it was, it stays the same object."""
+        if self._made is None or not self._same(basis):
+            made = make()
+            if self._made is None or made != self._made:
+                self._made = made
+            self._basis = tuple(basis)
+        return self._made
+
+    def _same(self, basis: Sequence[object]) -> bool:
+        before = self._basis
+        return (
+            before is not None
+            and len(before) == len(basis)
+            and all(a is b or (isinstance(a, str) and a == b) for a, b in zip(before, basis, strict=True))
+        )
+
+
+class Part(Made[Found]):
+    """A part of what a service finds, which is said anew only when something it is said of has changed."""
+
+    async def said(self, basis: Sequence[object], say: Callable[[Findings], Awaitable[None]], found: Findings) -> Found:
+        """What *say* puts into *found*, which is empty. Where it is cancelled, the next pass says it again."""
+        if self._made is None or not self._same(basis):
+            await say(found)
+            self._made, self._basis = await found.settle(self._made), tuple(basis)
+        return self._made
 
 
 class Service(Protocol):
@@ -116,6 +197,27 @@ class Service(Protocol):
         is used up to its age limit. One instance serves one scope and may remember.
         """
         ...
+
+
+# ---- many of them ------------------------------------------------------------------------------------------------
+
+TOGETHER = 100
+"""Items that are worked on before the event loop has its turn: one to two milliseconds."""
+
+
+async def unhurried(items: Iterable[T], at_once: int = TOGETHER) -> AsyncIterator[T]:
+    """*items* one by one; after every *at_once* of them the event loop has its turn."""
+    for number, item in enumerate(items, 1):
+        yield item
+        if not number % at_once:
+            await asyncio.sleep(0)
+
+
+async def same(before: tuple[T, ...], now: Sequence[T]) -> tuple[T, ...]:
+    """*now*, with the very objects of *before* where they are equal; *before* itself where all are."""
+    kept = [old if old == new else new async for old, new in unhurried(zip(before, now, strict=False))]
+    kept += now[len(before) :]
+    return before if len(before) == len(now) and all(a is b for a, b in zip(before, kept, strict=True)) else tuple(kept)
 
 
 # ---- building tables --------------------------------------------------------------------------------------------
@@ -149,9 +251,12 @@ def actions_of(operations: Collection[Operation]) -> tuple[str, ...]:
 # ---- reading items ----------------------------------------------------------------------------------------------
 
 
-def tags_of(item: Item) -> dict[str, str]:
+def tags_of(item: Item) -> Mapping[str, str]:
     """The tags of an EC2 or EFS item, ``{key: value}``; empty where there are none."""
-    return {str(tag.get("Key", "")): str(tag.get("Value", "")) for tag in item.get("Tags") or ()}
+    tags = item.get("Tags") or ()
+    if isinstance(tags, Mapping):  # kept so (`items.slimmer`)
+        return tags
+    return {str(tag.get("Key", "")): str(tag.get("Value", "")) for tag in tags}
 
 
 def partition_of(region: str) -> str:
@@ -169,6 +274,8 @@ def text_of(value: object) -> str:
 
 
 def seconds_of(value: object) -> int | None:
-    """Unix seconds of a botocore timestamp, None where there is none."""
+    """Unix seconds of a botocore timestamp, or of one that is kept as such; None where there is none."""
+    if isinstance(value, int):
+        return value
     timestamp = getattr(value, "timestamp", None)
     return int(timestamp()) if callable(timestamp) else None

@@ -11,9 +11,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from exporter.model import Asset, Fact, Family, Inventory, MetricRow, Resource, Scope
-from exporter.services.base import Findings, Member, Wishes, partition_of, seconds_of, tags_of, text_of, with_tags
+from exporter.services.base import (
+    Findings,
+    Found,
+    Made,
+    Member,
+    Part,
+    Wishes,
+    partition_of,
+    seconds_of,
+    tags_of,
+    text_of,
+    together,
+    unhurried,
+    with_tags,
+)
 from exporter.services.ebs_facts import (
     ATTACHMENT_INFO,
     ATTACHMENT_LIMIT,
@@ -28,26 +43,18 @@ from exporter.services.ebs_facts import (
     INSTANCE_TYPES,
     INSTANCES,
     IOPS,
-    LAST_SNAPSHOT,
     MAXIMUM_IOPS,
     MAXIMUM_THROUGHPUT,
-    MODIFICATION_END,
-    MODIFICATION_INFO,
-    MODIFICATION_PROGRESS,
-    MODIFICATION_START,
     MODIFICATIONS,
-    NEWEST_SNAPSHOT,
     OPERATIONS,
     SIZE,
     SNAPSHOTS,
     STATUS,
-    STATUS_CHECK,
-    STATUS_EVENT,
-    STATUS_STATE,
     THROUGHPUT,
     VOLUME_INFO,
     VOLUMES,
 )
+from exporter.services.ebs_lists import is_ill, say_modifications, say_snapshots, say_statuses, times
 from exporter.services.ebs_rows import (
     ATTACHMENT,
     FAST_SNAPSHOT,
@@ -57,14 +64,14 @@ from exporter.services.ebs_rows import (
     ROWS,
     VOLUME,
 )
-from exporter.services.reader import Answer, Item, Operation, Reader
+from exporter.services.items import Item
+from exporter.services.reader import Answer, Operation, Reader
 
 MIB = 1024**2
 _PER_FILTER = 200  # values a filter takes (EC2 API, filtering)
 _PER_TYPES = 100  # instance types a call takes
 _FAST = 60  # seconds between two looks at what is in motion or in trouble (design.md 6.2)
 
-_STATUSES = ("ok", "warning", "impaired", "insufficient-data")
 _IN_MOTION = ("attaching", "detaching", "busy")
 _HOLDING = frozenset({"attached", "detaching", "busy"})  # states in which CloudWatch publishes
 
@@ -76,6 +83,9 @@ class _Sized:
     facts: Mapping[str, Fact]
     limits: Mapping[str, float]
     limit_type: str
+
+
+_PARTS = ("volumes", "statuses", "modifications", "snapshots", "instances", "restores")
 
 
 class Ebs:
@@ -101,6 +111,15 @@ class Ebs:
         ] = {}  # volume → as seen by a fast look: (when, what; None: gone)
         self._instances: dict[str, Item] = {}
         self._types: dict[str, Item] = {}
+        self._volumes: Made[dict[str, Item]] = Made()
+        self._ids: Made[frozenset[str]] = Made()
+        self._holders: Made[list[str]] = Made()
+        self._living: Made[dict[str, Item]] = Made()
+        self._names: Made[list[str]] = Made()
+        self._sizes: Made[dict[str, _Sized]] = Made()
+        self._ill: Made[frozenset[str]] = Made()
+        self._parts = {name: Part() for name in _PARTS}
+        self._whole: Made[Found] = Made()
 
     async def discover(self, reader: Reader, scope: Scope) -> Inventory:
         """Volumes, attachments and instances as resources, everything else as samples."""
@@ -114,29 +133,69 @@ class Ebs:
             reader.read(MODIFICATIONS),
             reader.read(SNAPSHOTS, {"OwnerIds": ["self"]}),
         )
-        volumes = await self._current(reader, listed, moving)
-        volumes = {key: item for key, item in volumes.items() if self._wishes.pick(key, tags_of(item))}
-        holders = sorted({link["InstanceId"] for item in volumes.values() for link in _links(item)})
-        sized = await self._size(reader, holders)
-
-        found = Findings(scope)
-        for item in volumes.values():
-            self._volume(found, item, sized)
-        self._statuses(found, volumes, statuses, troubled)
-        _modifications(found, volumes, modifications)
-        _snapshots(found, volumes, snapshots)
-        for instance_id in holders:
-            self._instance(found, instance_id, sized.get(instance_id))
-        await self._fast_restores(reader, found)
-        counts = {"volume": len(volumes), "instance": len(holders)} if listed is not None else {}
-        return Inventory(
-            tuple(found.resources), tuple(found.samples), counts, dict(reader.failures), tuple(found.assets)
+        newer = await self._look_again(reader, listed, moving)
+        listing = listed.items if listed is not None else None
+        volumes = self._volumes.of((listing, *newer), lambda: self._current(listing or ()))
+        await asyncio.sleep(0)  # each of these is a few milliseconds where there are thousands and something changed
+        holders = self._holders.of(
+            (volumes,), lambda: sorted({link["InstanceId"] for item in volumes.values() for link in _links(item)})
         )
+        await asyncio.sleep(0)
+        sized = await self._size(reader, holders)
+        restores = await self._fast_restores(reader)
+        found = await self._said(
+            scope,
+            (volumes, sized, holders),
+            (statuses, self._trouble(statuses, troubled), modifications, snapshots, restores),
+        )
+        counts = {"volume": len(volumes), "instance": len(holders)} if listed is not None else {}
+        return Inventory(found.resources, found.samples, counts, dict(reader.failures), found.assets)
+
+    async def _said(
+        self,
+        scope: Scope,
+        known: tuple[Mapping[str, Item], Mapping[str, _Sized], Sequence[str]],
+        answers: tuple[Answer | None, Sequence[Item] | None, Answer | None, Answer | None, Answer | None],
+    ) -> Found:
+        """Everything, part by part; a part of which nothing has changed since the last pass is not said again."""
+        volumes, sized, holders = known
+        statuses, trouble, modifications, snapshots, restores = (
+            answer.items if isinstance(answer, Answer) else answer for answer in answers
+        )
+        ids = self._ids.of((volumes,), lambda: frozenset(volumes))
+
+        async def say_volumes(found: Findings) -> None:
+            alike: dict[tuple[tuple[str, Fact], ...], dict[str, Fact]] = {}
+            async for item in unhurried(volumes.values()):
+                self._volume(found, item, sized, alike)
+
+        async def say_instances(found: Findings) -> None:
+            async for instance_id in unhurried(holders):
+                self._instance(found, instance_id, sized.get(instance_id))
+
+        async def say_restores(found: Findings) -> None:
+            for item in restores or ():
+                where = (text_of(item.get("SnapshotId")), text_of(item.get("AvailabilityZone")))
+                found.resources.append(Resource(FAST_SNAPSHOT, found.scope, where))
+
+        said = (
+            ("volumes", (volumes, sized), say_volumes),
+            ("statuses", (ids, statuses, trouble), lambda found: say_statuses(found, ids, statuses or (), trouble)),
+            ("modifications", (ids, modifications), lambda found: say_modifications(found, ids, modifications or ())),
+            ("snapshots", (ids, snapshots), lambda found: say_snapshots(found, ids, snapshots or ())),
+            ("instances", (holders, sized, self._instances), say_instances),
+            ("restores", (restores,), say_restores),
+        )
+        parts = [
+            await self._parts[name].said(basis, say, Findings(scope, self._wishes.constant))
+            for name, basis, say in said
+        ]
+        return self._whole.of(parts, lambda: together(parts))
 
     # ---- reading ----
 
-    async def _current(self, reader: Reader, listed: Answer | None, moving: Answer | None) -> dict[str, Item]:
-        """The last full listing with what was seen since laid over it."""
+    async def _look_again(self, reader: Reader, listed: Answer | None, moving: Answer | None) -> list[object]:
+        """Lay what was seen since the last full listing over it (`_newer`), and say what that is made of."""
         now_moving = frozenset(item["VolumeId"] for item in moving.items) if moving else self._moving
         if moving is not None:
             for item in moving.items:
@@ -154,34 +213,73 @@ class Ebs:
         self._moving = now_moving
         since = listed.at if listed is not None else 0
         self._newer = {key: entry for key, entry in self._newer.items() if entry[0] > since}
-        current = {item["VolumeId"]: item for item in listed.items} if listed is not None else {}
+        return [each for volume_id, (_, item) in self._newer.items() for each in (volume_id, item)]
+
+    def _current(self, listing: Sequence[Item]) -> dict[str, Item]:
+        """The last full listing with what was seen since laid over it, as far as it is selected."""
+        current = {item["VolumeId"]: item for item in listing}
         for volume_id, (_, newer) in self._newer.items():
             if newer is None:
                 current.pop(volume_id, None)
             else:
                 current[volume_id] = newer
-        return current
+        return {key: item for key, item in current.items() if self._wishes.pick(key, tags_of(item))}
 
     async def _size(self, reader: Reader, holders: Sequence[str]) -> dict[str, _Sized]:
         """The EBS side of the instances' types; an instance of which nothing could be learned is left out."""
+        told: list[Sequence[Item]] = []
         for chunk in _chunks(holders, _PER_FILTER):
             answer = await reader.read(INSTANCES, _filtered("instance-id", chunk), key=",".join(chunk))
-            for reservation in answer.items if answer else ():
-                self._instances.update({item["InstanceId"]: item for item in reservation.get("Instances") or ()})
-        self._instances = {key: self._instances[key] for key in holders if key in self._instances}
-        names = sorted({text_of(item.get("InstanceType")) for item in self._instances.values()} - {""})
+            told += [answer.items] if answer is not None else []
+        self._instances = self._living.of((holders, *told), lambda: self._learn(holders, told))
+        names = self._names.of(
+            (self._instances,),
+            lambda: sorted({text_of(item.get("InstanceType")) for item in self._instances.values()} - {""}),
+        )
+        types: list[Sequence[Item]] = []
         for chunk in _chunks(names, _PER_TYPES):
             answer = await reader.read(INSTANCE_TYPES, {"InstanceTypes": list(chunk)}, key=",".join(chunk))
-            self._types.update({item["InstanceType"]: item for item in (answer.items if answer else ())})
-        return {
-            key: _sized(self._types[text_of(item.get("InstanceType"))])
-            for key, item in self._instances.items()
-            if text_of(item.get("InstanceType")) in self._types
-        }
+            types += [answer.items] if answer is not None else []
+        return self._sizes.of((self._instances, *types), lambda: self._measure(types))
+
+    def _learn(self, holders: Sequence[str], told: Sequence[Sequence[Item]]) -> dict[str, Item]:
+        """The instances among *holders*, by id: as AWS has *told*, else as they were last known."""
+        known = dict(self._instances)
+        for reservation in chain.from_iterable(told):
+            known.update({item["InstanceId"]: item for item in reservation.get("Instances") or ()})
+        return {key: known[key] for key in holders if key in known}
+
+    def _measure(self, told: Sequence[Sequence[Item]]) -> dict[str, _Sized]:
+        """What each instance's type gives it, by the instance's id; types are kept as they were last known."""
+        self._types.update({item["InstanceType"]: item for item in chain.from_iterable(told)})
+        sized = {name: _sized(item) for name, item in self._types.items()}
+        named = {key: text_of(item.get("InstanceType")) for key, item in self._instances.items()}
+        return {key: sized[name] for key, name in named.items() if name in sized}
+
+    def _trouble(self, full: Answer | None, troubled: Answer | None) -> Sequence[Item] | None:
+        """The volumes in trouble, where a fast look knows better than the last full listing; None where it does not."""
+        if troubled is None or (full is not None and troubled.at <= full.at):
+            return None
+        if full is None:
+            return troubled.items
+        ill = self._ill.of((full.items,), lambda: frozenset(each["VolumeId"] for each in full.items if is_ill(each)))
+        return troubled.items if troubled.items or ill else None
+
+    async def _fast_restores(self, reader: Reader) -> Answer | None:
+        if FAST_SNAPSHOT.name not in self._wishes.kinds:
+            return None
+        return await reader.read(FAST_RESTORES, _filtered("state", ("enabled", "optimizing", "enabling")))
 
     # ---- saying ----
 
-    def _volume(self, found: Findings, item: Item, sized: Mapping[str, _Sized]) -> None:
+    def _volume(
+        self,
+        found: Findings,
+        item: Item,
+        sized: Mapping[str, _Sized],
+        alike: dict[tuple[tuple[str, Fact], ...], dict[str, Fact]],
+    ) -> None:
+        """Say a volume. *alike* holds the facts of the volumes before it: most have the same ones."""
         volume_id = item["VolumeId"]
         tags = tags_of(item)
         described = (
@@ -195,9 +293,9 @@ class Ebs:
         )
         found.say(self._info, (volume_id, *described, *(tags.get(key, "") for key in self._wishes.tags)), 1)
         found.say(ENCRYPTED, (volume_id,), item.get("Encrypted"))
-        found.say(SIZE, (volume_id,), _times(item.get("Size"), GIB))
+        found.say(SIZE, (volume_id,), times(item.get("Size"), GIB))
         found.say(IOPS, (volume_id,), item.get("Iops"))
-        found.say(THROUGHPUT, (volume_id,), _times(item.get("Throughput"), MIB))
+        found.say(THROUGHPUT, (volume_id,), times(item.get("Throughput"), MIB))
         found.say(CREATED, (volume_id,), seconds_of(item.get("CreateTime")))
         account_id, region = found.scope.account_id, found.scope.region
         arn = f"arn:{partition_of(region)}:ec2:{region}:{account_id}:volume/{volume_id}"
@@ -223,33 +321,12 @@ class Ebs:
         learnt = {each: sized[each].facts if each in sized else {} for each in holding}
         kinds = {known["nitro"] for known in learnt.values() if "nitro" in known}
         of_volume = {**facts, "nitro": True in kinds} if kinds else facts
+        of_volume = alike.setdefault(tuple(of_volume.items()), of_volume)
         found.resources.append(Resource(VOLUME, found.scope, (volume_id,), of_volume, tags))
         for instance_id, known in learnt.items():
-            found.resources.append(
-                Resource(ATTACHMENT, found.scope, (instance_id, volume_id), {**facts, **known}, tags)
-            )
-
-    def _statuses(
-        self, found: Findings, volumes: Mapping[str, Item], full: Answer | None, troubled: Answer | None
-    ) -> None:
-        """Status of each volume: a fast look says which are in trouble now, so the listing's others no more are."""
-        current = {item["VolumeId"]: item for item in (full.items if full else ())}
-        if troubled is not None and (full is None or troubled.at > full.at):
-            bad = {item["VolumeId"]: item for item in troubled.items}
-            for volume_id, item in current.items():
-                if volume_id not in bad and _status_of(item) in {"impaired", "warning"}:
-                    current[volume_id] = {"VolumeId": volume_id, "VolumeStatus": {"Status": "ok"}}
-            current.update(bad)
-        for volume_id in sorted(current.keys() & volumes.keys()):
-            item = current[volume_id]
-            status = _status_of(item)
-            for name in _STATUSES:
-                found.say(STATUS_STATE, (volume_id, name), 1 if status == name else 0)
-            details = (item.get("VolumeStatus") or {}).get("Details") or ()
-            for check in sorted({(text_of(each.get("Name")), text_of(each.get("Status"))) for each in details}):
-                found.say(STATUS_CHECK, (volume_id, *check), 1)
-            for event in sorted({text_of(each.get("EventType")) for each in item.get("Events") or ()}):
-                found.say(STATUS_EVENT, (volume_id, event), 1)
+            both = {**facts, **known}
+            both = alike.setdefault(tuple(both.items()), both)
+            found.resources.append(Resource(ATTACHMENT, found.scope, (instance_id, volume_id), both, tags))
 
     def _instance(self, found: Findings, instance_id: str, sized: _Sized | None) -> None:
         item = self._instances.get(instance_id)
@@ -268,46 +345,6 @@ class Ebs:
         for family in (BASELINE_IOPS, MAXIMUM_IOPS, BASELINE_THROUGHPUT, MAXIMUM_THROUGHPUT, ATTACHMENT_LIMIT):
             found.say(family, (instance_id,), sized.limits.get(family.name) if sized else None)
 
-    async def _fast_restores(self, reader: Reader, found: Findings) -> None:
-        if FAST_SNAPSHOT.name not in self._wishes.kinds:
-            return
-        answer = await reader.read(FAST_RESTORES, _filtered("state", ("enabled", "optimizing", "enabling")))
-        for item in answer.items if answer else ():
-            where = (text_of(item.get("SnapshotId")), text_of(item.get("AvailabilityZone")))
-            found.resources.append(Resource(FAST_SNAPSHOT, found.scope, where))
-
-
-def _modifications(found: Findings, volumes: Mapping[str, Item], answer: Answer | None) -> None:
-    newest: dict[str, Item] = {}
-    for item in answer.items if answer else ():
-        other = newest.get(item["VolumeId"])
-        if other is None or (seconds_of(item.get("StartTime")) or 0) > (seconds_of(other.get("StartTime")) or 0):
-            newest[item["VolumeId"]] = item
-    for volume_id in sorted(newest.keys() & volumes.keys()):
-        item = newest[volume_id]
-        state = text_of(item.get("ModificationState"))
-        types = (text_of(item.get("OriginalVolumeType")), text_of(item.get("TargetVolumeType")))
-        found.say(MODIFICATION_INFO, (volume_id, state, *types), 1)
-        found.say(MODIFICATION_PROGRESS, (volume_id,), _times(item.get("Progress"), 0.01))
-        found.say(MODIFICATION_START, (volume_id, state), seconds_of(item.get("StartTime")))
-        found.say(MODIFICATION_END, (volume_id,), seconds_of(item.get("EndTime")))
-
-
-def _snapshots(found: Findings, volumes: Mapping[str, Item], answer: Answer | None) -> None:
-    newest: dict[str, tuple[int, Item]] = {}
-    completed: dict[str, int] = {}
-    for item in answer.items if answer else ():
-        volume_id, start = text_of(item.get("VolumeId")), seconds_of(item.get("StartTime"))
-        if volume_id not in volumes or start is None:
-            continue
-        if volume_id not in newest or start > newest[volume_id][0]:
-            newest[volume_id] = (start, item)
-        if item.get("State") == "completed":
-            completed[volume_id] = max(start, completed.get(volume_id, start))
-    for volume_id, (start, item) in sorted(newest.items(), key=lambda entry: entry[0]):
-        found.say(NEWEST_SNAPSHOT, (volume_id, text_of(item.get("SnapshotId")), text_of(item.get("State"))), start)
-        found.say(LAST_SNAPSHOT, (volume_id,), completed.get(volume_id))
-
 
 def _sized(item: Item) -> _Sized:
     """What DescribeInstanceTypes says of EBS. `*ThroughputInMBps` is decimal megabytes (aws-facts 3.2)."""
@@ -320,8 +357,8 @@ def _sized(item: Item) -> _Sized:
     limits = {
         BASELINE_IOPS.name: optimized.get("BaselineIops"),
         MAXIMUM_IOPS.name: optimized.get("MaximumIops"),
-        BASELINE_THROUGHPUT.name: _times(optimized.get("BaselineThroughputInMBps"), 1e6),
-        MAXIMUM_THROUGHPUT.name: _times(optimized.get("MaximumThroughputInMBps"), 1e6),
+        BASELINE_THROUGHPUT.name: times(optimized.get("BaselineThroughputInMBps"), 1e6),
+        MAXIMUM_THROUGHPUT.name: times(optimized.get("MaximumThroughputInMBps"), 1e6),
         ATTACHMENT_LIMIT.name: ebs.get("MaximumEbsAttachments"),
     }
     if optimized:
@@ -340,14 +377,6 @@ def _filtered(name: str, values: Sequence[str]) -> dict[str, object]:
 def _links(item: Item) -> list[Item]:
     """A volume's attachments that name an instance (those to Fargate tasks name none)."""
     return [link for link in item.get("Attachments") or () if link.get("InstanceId")]
-
-
-def _status_of(item: Item) -> str:
-    return text_of((item.get("VolumeStatus") or {}).get("Status"))
-
-
-def _times(value: float | None, factor: float) -> float | None:
-    return None if value is None else value * factor
 
 
 def _chunks(values: Sequence[str], size: int) -> Iterator[Sequence[str]]:

@@ -11,25 +11,94 @@ from exporter.services.base import gauge, info
 from exporter.services.ebs_rows import FAST_SNAPSHOT
 from exporter.services.reader import Operation
 
-VOLUMES = Operation("ec2", "DescribeVolumes", 300, "ec2:DescribeVolumes", "Volumes", page_size=200)
-STATUS = Operation("ec2", "DescribeVolumeStatus", 300, "ec2:DescribeVolumeStatus", "VolumeStatuses", page_size=200)
+_VOLUME = (
+    "VolumeId",
+    "VolumeType",
+    "State",
+    "AvailabilityZone",
+    "Encrypted",
+    "KmsKeyId",
+    "MultiAttachEnabled",
+    "SnapshotId",
+    "Size",
+    "Iops",
+    "Throughput",
+    "CreateTime",
+    "Attachments.InstanceId",
+    "Attachments.Device",
+    "Attachments.State",
+    "Attachments.DeleteOnTermination",
+    "Attachments.AttachTime",
+    "Tags{}",
+)
+_STATUS = (
+    "VolumeId",
+    "VolumeStatus.Status",
+    "VolumeStatus.Details.Name",
+    "VolumeStatus.Details.Status",
+    "Events.EventType",
+)
+_MODIFICATION = (
+    "VolumeId",
+    "ModificationState",
+    "OriginalVolumeType",
+    "TargetVolumeType",
+    "Progress",
+    "StartTime",
+    "EndTime",
+)
+_INSTANCE = (
+    "ReservationId",
+    "Instances.InstanceId",
+    "Instances.InstanceType",
+    "Instances.Placement.AvailabilityZone",
+    "Instances.State.Name",
+    "Instances.Tags{}",
+)
+_TYPE = (
+    "InstanceType",
+    "BareMetal",
+    "Hypervisor",
+    "EbsInfo.EbsOptimizedInfo",
+    "EbsInfo.MaximumEbsAttachments",
+    "EbsInfo.AttachmentLimitType",
+)
+
+VOLUMES = Operation("ec2", "DescribeVolumes", 300, "ec2:DescribeVolumes", "Volumes", fields=_VOLUME, page_size=200)
+STATUS = Operation(
+    "ec2", "DescribeVolumeStatus", 300, "ec2:DescribeVolumeStatus", "VolumeStatuses", fields=_STATUS, page_size=200
+)
 MODIFICATIONS = Operation(
     "ec2",
     "DescribeVolumesModifications",
     300,
     "ec2:DescribeVolumesModifications",
     "VolumesModifications",
+    fields=_MODIFICATION,
     page_size=200,
 )
-SNAPSHOTS = Operation("ec2", "DescribeSnapshots", 3600, "ec2:DescribeSnapshots", "Snapshots", page_size=200)
-INSTANCES = Operation("ec2", "DescribeInstances", 3600, "ec2:DescribeInstances", "Reservations", page_size=200)
-INSTANCE_TYPES = Operation("ec2", "DescribeInstanceTypes", 86400, "ec2:DescribeInstanceTypes", "InstanceTypes")
+SNAPSHOTS = Operation(
+    "ec2",
+    "DescribeSnapshots",
+    3600,
+    "ec2:DescribeSnapshots",
+    "Snapshots",
+    fields=("SnapshotId", "VolumeId", "StartTime", "State"),
+    page_size=200,
+)
+INSTANCES = Operation(
+    "ec2", "DescribeInstances", 3600, "ec2:DescribeInstances", "Reservations", fields=_INSTANCE, page_size=200
+)
+INSTANCE_TYPES = Operation(
+    "ec2", "DescribeInstanceTypes", 86400, "ec2:DescribeInstanceTypes", "InstanceTypes", fields=_TYPE
+)
 FAST_RESTORES = Operation(
     "ec2",
     "DescribeFastSnapshotRestores",
     3600,
     "ec2:DescribeFastSnapshotRestores",
     "FastSnapshotRestores",
+    fields=("SnapshotId", "AvailabilityZone"),
     page_size=200,
     needed_by=FAST_SNAPSHOT.name,
 )

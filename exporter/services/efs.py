@@ -10,7 +10,18 @@ import re
 from collections.abc import Mapping, Sequence
 
 from exporter.model import Asset, Fact, Family, Inventory, MetricRow, Resource, Scope, Target
-from exporter.services.base import Findings, Member, Wishes, seconds_of, tags_of, text_of, with_tags
+from exporter.services.base import (
+    NOTHING,
+    Findings,
+    Found,
+    Member,
+    Wishes,
+    seconds_of,
+    tags_of,
+    text_of,
+    unhurried,
+    with_tags,
+)
 from exporter.services.efs_facts import (
     ACCESS_POINT_COUNT,
     ACCESS_POINT_INFO,
@@ -39,8 +50,9 @@ from exporter.services.efs_facts import (
     TRANSITION,
 )
 from exporter.services.efs_rows import FILE_SYSTEM, NEWEST_DATAPOINT, REPLICATION, ROWS, STORAGE_CLASS, TOTAL
+from exporter.services.items import Item
 from exporter.services.policies import requires_tls
-from exporter.services.reader import Answer, Item, Operation, Reader
+from exporter.services.reader import Answer, Operation, Reader
 
 MIB = 1024**2
 NFS_PORT = 2049
@@ -66,13 +78,14 @@ class Efs:
 
     def __init__(self, wishes: Wishes) -> None:
         self._wishes = wishes
+        self._last: Found = NOTHING
         self._info = with_tags(INFO, wishes.tags)
         self._access_point = with_tags(ACCESS_POINT_INFO, wishes.tags)
 
     async def discover(self, reader: Reader, scope: Scope) -> Inventory:
         """File systems, their storage classes and replications as resources, everything else as samples."""
         listed, replications = await asyncio.gather(reader.read(FILE_SYSTEMS), reader.read(REPLICATIONS))
-        found = Findings(scope)
+        said = Findings(scope, self._wishes.constant)
         chosen = [
             item
             for item in (listed.items if listed else ())
@@ -81,12 +94,12 @@ class Efs:
         asked = (MOUNT_TARGETS, ACCESS_POINTS, LIFECYCLE, BACKUP, POLICY)
         answers = await asyncio.gather(*(self._about(reader, item["FileSystemId"], asked) for item in chosen))
         access_points = 0
-        for item, (targets, points, lifecycle, backup, policy) in zip(chosen, answers, strict=True):
+        async for item, (targets, points, lifecycle, backup, policy) in unhurried(zip(chosen, answers, strict=True)):
             transitions = _transitions(lifecycle)
-            self._file_system(found, item, transitions)
+            self._file_system(said, item, transitions)
             file_system_id = item["FileSystemId"]
             if transitions is not None:
-                found.say(
+                said.say(
                     LIFECYCLE_INFO,
                     (
                         file_system_id,
@@ -97,25 +110,26 @@ class Efs:
                     1,
                 )
                 for storage_class, key in _TRANSITIONS:
-                    found.say(TRANSITION, (file_system_id, storage_class), _after(transitions.get(key, "")))
+                    said.say(TRANSITION, (file_system_id, storage_class), _after(transitions.get(key, "")))
             if backup is not None:
                 enabled = any(each.get("Status") == "ENABLED" for each in backup.items)
-                found.say(BACKUP_ENABLED, (file_system_id,), 1 if enabled else 0)
+                said.say(BACKUP_ENABLED, (file_system_id,), 1 if enabled else 0)
             if policy is not None:
                 strict = any(requires_tls(text_of(each.get("Policy"))) for each in policy.items)
-                found.say(TLS_ONLY, (file_system_id,), 1 if strict else 0)
-            _mount_targets(found, file_system_id, text_of(item.get("Name")), targets)
-            access_points += self._access_points(found, file_system_id, points)
-        _replications(found, {item["FileSystemId"]: item for item in chosen}, replications)
+                said.say(TLS_ONLY, (file_system_id,), 1 if strict else 0)
+            _mount_targets(said, file_system_id, text_of(item.get("Name")), targets)
+            access_points += self._access_points(said, file_system_id, points)
+        _replications(said, {item["FileSystemId"]: item for item in chosen}, replications)
         counts = {"file-system": len(chosen), "access-point": access_points} if listed is not None else {}
         known = listed is not None and all(targets is not None for targets, *_ in answers)
+        found = self._last = await said.settle(self._last)
         return Inventory(
-            tuple(found.resources),
-            tuple(found.samples),
+            found.resources,
+            found.samples,
             counts,
             dict(reader.failures),
-            tuple(found.assets),
-            tuple(found.targets) if known else None,
+            found.assets,
+            found.targets if known else None,
         )
 
     async def _about(

@@ -21,9 +21,41 @@ def _operation(name: str, every: int, result: str, **more: Any) -> Operation:
     return Operation("efs", name, every, f"elasticfilesystem:{name}", result, **more)
 
 
-FILE_SYSTEMS = _operation("DescribeFileSystems", 300, "FileSystems", page_size=100)
-MOUNT_TARGETS = _operation("DescribeMountTargets", _FAST, "MountTargets", page_size=100, absent=_GONE)
-ACCESS_POINTS = _operation("DescribeAccessPoints", 300, "AccessPoints", page_size=100, absent=_GONE)
+_FILE_SYSTEM = (
+    "FileSystemId",
+    "FileSystemArn",
+    "Name",
+    "ThroughputMode",
+    "PerformanceMode",
+    "LifeCycleState",
+    "Encrypted",
+    "KmsKeyId",
+    "AvailabilityZoneName",
+    "FileSystemProtection.ReplicationOverwriteProtection",
+    "ProvisionedThroughputInMibps",
+    "SizeInBytes",
+    "CreationTime",
+    "Tags{}",
+)
+_ACCESS_POINT = (
+    "AccessPointId",
+    "Name",
+    "RootDirectory.Path",
+    "ClientToken",
+    "PosixUser.Uid",
+    "PosixUser.Gid",
+    "LifeCycleState",
+    "Tags{}",
+)
+_MOUNT_TARGET = ("MountTargetId", "AvailabilityZoneName", "LifeCycleState", "SubnetId", "IpAddress")
+
+FILE_SYSTEMS = _operation("DescribeFileSystems", 300, "FileSystems", fields=_FILE_SYSTEM, page_size=100)
+MOUNT_TARGETS = _operation(
+    "DescribeMountTargets", _FAST, "MountTargets", fields=_MOUNT_TARGET, page_size=100, absent=_GONE
+)
+ACCESS_POINTS = _operation(
+    "DescribeAccessPoints", 300, "AccessPoints", fields=_ACCESS_POINT, page_size=100, absent=_GONE
+)
 LIFECYCLE = _operation("DescribeLifecycleConfiguration", 3600, "LifecyclePolicies", paged=False, absent=_NONE)
 BACKUP = _operation("DescribeBackupPolicy", 3600, "BackupPolicy", paged=False, absent=_NONE)
 POLICY = _operation("DescribeFileSystemPolicy", 3600, "", paged=False, absent=_NONE)

@@ -16,7 +16,18 @@ from dataclasses import dataclass, field
 
 from exporter.errors import DeniedError
 from exporter.model import Family, Inventory, MetricRow, Scope, Target
-from exporter.services.base import Findings, Member, Wishes, partition_of, tags_of, text_of, with_tags
+from exporter.services.base import (
+    NOTHING,
+    Findings,
+    Found,
+    Member,
+    Wishes,
+    partition_of,
+    tags_of,
+    text_of,
+    unhurried,
+    with_tags,
+)
 from exporter.services.elasticache_events import Key, remember
 from exporter.services.elasticache_facts import (
     CLUSTER_INFO,
@@ -62,11 +73,13 @@ from exporter.services.elasticache_nodes import (
     seats_of,
 )
 from exporter.services.elasticache_rows import NODE_NEWEST_DATAPOINT, ROWS, SERVERLESS_NEWEST_DATAPOINT
-from exporter.services.reader import Answer, Item, Operation, Reader
+from exporter.services.items import Item
+from exporter.services.reader import Answer, Operation, Reader
 
 _DAY_OF_EVENTS = 1440  # minutes; read at the first pass and every hour, so that no outage of ours loses an event
 _FEWEST_MINUTES = 15
 _HOUR = 3600
+_TOGETHER = 20  # caches said before the event loop has its turn; each has dozens of facts
 _FAST = 60
 _LISTINGS = (CLUSTERS, SERVERLESS_CACHES)
 
@@ -107,7 +120,8 @@ class ElastiCache:
         self._group = with_tags(GROUP_INFO, wishes.tags)
         self._cluster = with_tags(CLUSTER_INFO, wishes.tags)
         self._serverless = with_tags(SERVERLESS_INFO, wishes.tags)
-        self._tags: dict[str, dict[str, str]] = {}
+        self._last: Found = NOTHING
+        self._tags: dict[str, Mapping[str, str]] = {}
         self._events: dict[Key, int] = {}
         self._was_up: set[NodeKey] = set()
         self._denied: set[str] = set()
@@ -128,26 +142,27 @@ class ElastiCache:
         seen = _seen(scope, clusters, groups, caches)
         await self._learn_tags(reader, seen)
         chosen = {owner for owner in seen.arns if self._wishes.pick(owner[1:], self._tags.get(owner, {}))}
-        found = Findings(scope)
-        self._say_nodes(found, seen, chosen, known=clusters is not None)
-        for group in seen.groups:
+        said = Findings(scope, self._wishes.constant)
+        await self._say_nodes(said, seen, chosen, known=clusters is not None)
+        async for group in unhurried(seen.groups, _TOGETHER):
             if (owner := "g" + group["ReplicationGroupId"]) in chosen:
                 tags = self._tags.get(owner, {})
-                say_group(found, self._group, group, seen.arns[owner], tags, self._wishes.tags)
-        for cache in seen.caches:
+                say_group(said, self._group, group, seen.arns[owner], tags, self._wishes.tags)
+        async for cache in unhurried(seen.caches, _TOGETHER):
             if (owner := "s" + cache["ServerlessCacheName"]) in chosen:
                 tags = self._tags.get(owner, {})
-                say_serverless(found, self._serverless, cache, seen.arns[owner], tags, self._wishes.tags)
-                say_serverless_target(found, cache)
-        await self._say_parameters(reader, found, seen, chosen)
-        self._say_rest(found, seen, chosen, (snapshots, cache_snapshots, updates, scaling))
-        self._say_events(found, seen, chosen, events, reader.now)
+                say_serverless(said, self._serverless, cache, seen.arns[owner], tags, self._wishes.tags)
+                say_serverless_target(said, cache)
+        await self._say_parameters(reader, said, seen, chosen)
+        self._say_rest(said, seen, chosen, (snapshots, cache_snapshots, updates, scaling))
+        self._say_events(said, seen, chosen, events, reader.now)
+        found = self._last = await said.settle(self._last)
         return Inventory(
-            tuple(found.resources),
-            tuple(found.samples),
+            found.resources,
+            found.samples,
             _counts(found, chosen, clusters=clusters, groups=groups, caches=caches),
             dict(reader.failures),
-            tuple(found.assets),
+            found.assets,
             self._targets(reader, found, clusters, caches),
             reader.waiting,
         )
@@ -189,12 +204,12 @@ class ElastiCache:
 
     # ---- saying ----
 
-    def _say_nodes(self, found: Findings, seen: _Seen, chosen: Collection[str], *, known: bool) -> None:
+    async def _say_nodes(self, found: Findings, seen: _Seen, chosen: Collection[str], *, known: bool) -> None:
         """Nodes of what is chosen; where the clusters are not *known*, as far as the groups name them."""
         seats = seats_of(seen.groups)
         groups = {group["ReplicationGroupId"]: group for group in seen.groups}
         up: set[NodeKey] = set()
-        for cluster in seen.clusters:
+        async for cluster in unhurried(seen.clusters, _TOGETHER):
             if (name := _owner(cluster)) not in chosen:
                 continue
             group_id = text_of(cluster.get("ReplicationGroupId"))
@@ -243,7 +258,7 @@ class ElastiCache:
                 found.say(EVENT, (source_type, source, event), at)
 
     def _targets(
-        self, reader: Reader, found: Findings, clusters: Answer | None, caches: Answer | None
+        self, reader: Reader, found: Found, clusters: Answer | None, caches: Answer | None
     ) -> tuple[Target, ...] | None:
         """
         The addresses, or None while they are not known. What we may not list at all is no reason to withhold the rest:
@@ -256,7 +271,7 @@ class ElastiCache:
             elif isinstance(reader.failures.get(operation.name), DeniedError):
                 self._denied.add(operation.name)
         unknown = {operation.name for operation, answer in answers.items() if answer is None}
-        return None if unknown - self._denied or len(unknown) == len(answers) else tuple(found.targets)
+        return None if unknown - self._denied or len(unknown) == len(answers) else found.targets
 
 
 def _seen(scope: Scope, clusters: Answer | None, groups: Answer | None, caches: Answer | None) -> _Seen:
@@ -322,7 +337,7 @@ def _minutes(reader: Reader) -> int:
 
 
 def _counts(
-    found: Findings,
+    found: Found,
     chosen: Collection[str],
     *,
     clusters: Answer | None,
@@ -330,9 +345,8 @@ def _counts(
     caches: Answer | None,
 ) -> dict[str, int]:
     """How many there are of what is known."""
-    nodes = sum(1 for sample in found.samples if sample.family.name == NODE_INFO.name)
     kinds = (
-        ("node", nodes, clusters),
+        ("node", found.samples.number(NODE_INFO), clusters),
         ("replication-group", len(_named("g", chosen)), groups),
         ("serverless-cache", len(_named("s", chosen)), caches),
     )

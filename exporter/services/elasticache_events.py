@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from exporter.services.base import seconds_of, text_of
-from exporter.services.reader import Item
+from exporter.services.items import Item
 
 OTHER = "other"
 FAILURE = "failure"

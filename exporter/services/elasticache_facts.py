@@ -37,19 +37,29 @@ def _operation(
     *,
     paged: bool = True,
     absent: frozenset[str] = frozenset(),
+    fields: tuple[str, ...] = (),
 ) -> Operation:
     action = f"elasticache:{name}"
-    return Operation(_API, name, every, action, result, paged=paged, page_size=page_size, absent=absent, on=("*",))
+    return Operation(_API, name, every, action, result, fields, paged, page_size, absent, on=("*",))
 
+
+_SNAPSHOT = (
+    "SnapshotName",
+    "SnapshotStatus",
+    "CacheClusterId",
+    "ReplicationGroupId",
+    "NodeSnapshots.SnapshotCreateTime",
+)
+_PARAMETER = ("ParameterName", "ParameterValue")
 
 CLUSTERS = _operation("DescribeCacheClusters", _FAST, "CacheClusters", 100)
 GROUPS = _operation("DescribeReplicationGroups", _FAST, "ReplicationGroups", 100)
 SERVERLESS_CACHES = _operation("DescribeServerlessCaches", 300, "ServerlessCaches")
 EVENTS = _operation("DescribeEvents", _FAST, "Events", 100)
-SNAPSHOTS = _operation("DescribeSnapshots", 3600, "Snapshots")
+SNAPSHOTS = _operation("DescribeSnapshots", 3600, "Snapshots", fields=_SNAPSHOT)
 SERVERLESS_SNAPSHOTS = _operation("DescribeServerlessCacheSnapshots", 3600, "ServerlessCacheSnapshots")
 UPDATE_ACTIONS = _operation("DescribeUpdateActions", 3600, "UpdateActions")
-PARAMETERS = _operation("DescribeCacheParameters", 3600, "Parameters", 100, absent=_GONE)
+PARAMETERS = _operation("DescribeCacheParameters", 3600, "Parameters", 100, absent=_GONE, fields=_PARAMETER)
 TAGS = _operation("ListTagsForResource", 3600, "TagList", None, paged=False, absent=_GONE)
 SCALABLE_TARGETS = Operation(
     "application-autoscaling",

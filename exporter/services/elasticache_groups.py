@@ -56,7 +56,7 @@ from exporter.services.elasticache_facts import (
 )
 from exporter.services.elasticache_kinds import GROUP, SERVERLESS, SHARD
 from exporter.services.elasticache_nodes import group_facts, pending
-from exporter.services.reader import Item
+from exporter.services.items import Item
 
 _DAY = 86400
 _GB = 1e9  # see STORAGE_LIMIT

@@ -21,7 +21,7 @@ from exporter.services.elasticache_facts import (
     UPDATE_APPLY_BY,
     UPDATE_INFO,
 )
-from exporter.services.reader import Item
+from exporter.services.items import Item
 
 COMPLETE = frozenset({"available", "restoring", "copying"})
 """Statuses of a snapshot that is all there: it can be restored or copied, or is being (aws-facts 3.5)."""

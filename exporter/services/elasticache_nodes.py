@@ -21,7 +21,7 @@ from exporter.services.elasticache_facts import (
     NODE_SHARD,
 )
 from exporter.services.elasticache_kinds import NODE, NODE_TIER, TIERS
-from exporter.services.reader import Item
+from exporter.services.items import Item
 
 NodeKey = tuple[str, str]
 """Cluster and node id."""
@@ -237,10 +237,10 @@ def lone_asset(found: Findings, cluster: Item, arn: str) -> None:
 def pending(item: Item) -> Iterator[tuple[str, str]]:
     """``PendingModifiedValues`` as (change, target): scalars with their value, lists joined, the rest without."""
     for name, value in sorted((item.get("PendingModifiedValues") or {}).items()):
-        if value is None or value in ({}, [], ""):
+        if value is None or (isinstance(value, str | Mapping | Sequence) and not value):
             continue
-        if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        if not isinstance(value, str) and isinstance(value, Sequence) and all(isinstance(each, str) for each in value):
             target = ",".join(value)
         else:
-            target = "" if isinstance(value, dict | list) else text_of(value)
+            target = "" if not isinstance(value, str) and isinstance(value, Mapping | Sequence) else text_of(value)
         yield re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower(), target

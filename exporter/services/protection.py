@@ -10,9 +10,23 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import chain
 
 from exporter.model import Asset, Family, Inventory, MetricRow, Scope
-from exporter.services.base import Findings, Member, Wishes, partition_of, seconds_of, text_of
+from exporter.services.base import (
+    Findings,
+    Found,
+    Made,
+    Member,
+    Part,
+    Wishes,
+    partition_of,
+    seconds_of,
+    text_of,
+    together,
+    unhurried,
+)
+from exporter.services.items import Item
 from exporter.services.protection_facts import (
     BAD_ENDS,
     DESCRIBE_KEY,
@@ -34,7 +48,7 @@ from exporter.services.protection_facts import (
     PROTECTED_BY,
     USABLE,
 )
-from exporter.services.reader import Answer, Item, Operation, Reader
+from exporter.services.reader import Answer, Operation, Reader
 
 GONE = "NotFound"
 """What we call the state of a key that AWS does not know (any more), although something is encrypted with it."""
@@ -53,19 +67,33 @@ class Protection:
 
     def __init__(self, wishes: Wishes) -> None:
         self._wishes = wishes
+        self._assets: tuple[Asset, ...] = ()
+        self._names: Made[list[str]] = Made()
+        self._parts = (Part(), Part(), Part())
+        self._whole: Made[Found] = Made()
 
     async def discover(self, reader: Reader, scope: Scope) -> Inventory:
         """Everything as samples: nothing here is CloudWatch's."""
-        assets = self._wishes.neighbours(scope)
-        found = Findings(scope)
-        (protected, jobs), keys = await asyncio.gather(_backups(reader), _keys(reader, scope, assets))
-        _say_keys(found, assets, keys)
-        _say_backups(found, assets, protected)
-        _say_jobs(found, assets, jobs)
+        assets = tuple(self._wishes.neighbours(scope))
+        assets = self._assets = self._assets if assets == self._assets else assets
+        names = self._names.of((assets,), lambda: _key_names(assets, scope))
+        (protected, jobs), keys = await asyncio.gather(_backups(reader), _keys(reader, names))
+        told = [answer.items if answer is not None else None for answer in keys.values()]
+        ended = jobs if jobs is not None else (None,)
+        said = (
+            ((assets, names, *told), lambda found: _say_keys(found, assets, keys)),
+            ((assets, protected and protected.items), lambda found: _say_backups(found, assets, protected)),
+            ((assets, *ended), lambda found: _say_jobs(found, assets, jobs)),
+        )
+        parts = [
+            await part.said(basis, say, Findings(scope, self._wishes.constant))
+            for part, (basis, say) in zip(self._parts, said, strict=True)
+        ]
+        found = self._whole.of(parts, lambda: together(parts))
         counts = {"key": len({key_id_of(name, answer) for name, answer in keys.items() if answer is not None})}
         if protected is not None:
             counts["protected-resource"] = len(protected.items)
-        return Inventory((), tuple(found.samples), counts, dict(reader.failures), waiting=reader.waiting)
+        return Inventory((), found.samples, counts, dict(reader.failures), waiting=reader.waiting)
 
 
 # ---- keys -----------------------------------------------------------------------------------------------------------
@@ -84,19 +112,23 @@ def key_id_of(arn: str, answer: Answer) -> str:
     return text_of(answer.items[0].get("KeyId")) if answer.items else arn.rpartition("/")[2]
 
 
-async def _keys(reader: Reader, scope: Scope, assets: Sequence[Asset]) -> dict[str, Answer | None]:
+def _key_names(assets: Sequence[Asset], scope: Scope) -> list[str]:
+    """The ARNs of the keys in use, sorted; most of many assets share a few."""
+    return sorted({key_arn(name, scope) for name in {asset.kms_key for asset in assets} if name})
+
+
+async def _keys(reader: Reader, names: Sequence[str]) -> dict[str, Answer | None]:
     """What AWS says of each key in use, by ARN; None where it is not known."""
-    names = sorted({key_arn(asset.kms_key, scope) for asset in assets if asset.kms_key})
     answers = await asyncio.gather(
         *(reader.read(DESCRIBE_KEY, {"KeyId": name}, key=name, may_wait=True) for name in names)
     )
     return dict(zip(names, answers, strict=True))
 
 
-def _say_keys(found: Findings, assets: Sequence[Asset], keys: Mapping[str, Answer | None]) -> None:
+async def _say_keys(found: Findings, assets: Sequence[Asset], keys: Mapping[str, Answer | None]) -> None:
     users: dict[tuple[str, str], int] = {}
     said: set[str] = set()
-    for asset in assets:
+    async for asset in unhurried(assets):
         arn = key_arn(asset.kms_key, found.scope) if asset.kms_key else ""
         answer = keys.get(arn)
         if answer is None or (not answer.items and ":alias/" in arn):
@@ -136,8 +168,8 @@ def _say_key(found: Findings, key_id: str, arn: str, item: Item | None) -> None:
 # ---- backups --------------------------------------------------------------------------------------------------------
 
 
-async def _backups(reader: Reader) -> tuple[Answer | None, list[Item] | None]:
-    """What AWS Backup protects, and the jobs of the last day that ended badly; None where that is not known."""
+async def _backups(reader: Reader) -> tuple[Answer | None, list[list[Item]] | None]:
+    """What AWS Backup protects, and the jobs of the last day by how badly they ended; None where that is not known."""
     since = datetime.fromtimestamp(reader.now - JOBS_OVER, UTC)
     protected, *ended = await asyncio.gather(
         reader.read(PROTECTED),
@@ -146,14 +178,14 @@ async def _backups(reader: Reader) -> tuple[Answer | None, list[Item] | None]:
     known = [answer.items for answer in ended if answer is not None]
     if len(known) < len(BAD_ENDS):
         return protected, None
-    return protected, [job for jobs in known for job in jobs]
+    return protected, known
 
 
-def _say_backups(found: Findings, assets: Sequence[Asset], protected: Answer | None) -> None:
+async def _say_backups(found: Findings, assets: Sequence[Asset], protected: Answer | None) -> None:
     if protected is None:
         return
     known = {text_of(item.get("ResourceArn")): item for item in protected.items}
-    for asset in assets:
+    async for asset in unhurried(assets):
         if asset.level in PROTECTED_BY:
             item = known.get(asset.arn)
             found.say(PROTECTED_BY[asset.level], asset.identity, 1 if item is not None else 0)
@@ -161,18 +193,18 @@ def _say_backups(found: Findings, assets: Sequence[Asset], protected: Answer | N
                 found.say(LAST_BACKUP[asset.level], asset.identity, seconds_of(item.get("LastBackupTime")))
 
 
-def _say_jobs(found: Findings, assets: Sequence[Asset], jobs: Sequence[Item] | None) -> None:
+async def _say_jobs(found: Findings, assets: Sequence[Asset], jobs: Sequence[Sequence[Item]] | None) -> None:
     if jobs is None:
         return
     by_type: dict[tuple[str, str], int] = {}
     by_arn: dict[str, int] = {}
-    for job in jobs:
+    async for job in unhurried(chain.from_iterable(jobs)):
         kind = (text_of(job.get("ResourceType")), text_of(job.get("State")))
         by_type[kind] = by_type.get(kind, 0) + 1
         arn = text_of(job.get("ResourceArn"))
         by_arn[arn] = by_arn.get(arn, 0) + 1
     for kind, count in sorted(by_type.items()):
         found.say(FAILED_JOBS, kind, count)
-    for asset in assets:
+    async for asset in unhurried(assets):
         if asset.level in FAILED_OF:
             found.say(FAILED_OF[asset.level], asset.identity, by_arn.get(asset.arn, 0))

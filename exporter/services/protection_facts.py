@@ -23,8 +23,24 @@ DESCRIBE_KEY = Operation(
     absent=frozenset({"NotFoundException"}),
     on=("arn:{partition}:kms:*:*:key/*",),
 )
-PROTECTED = Operation("backup", "ListProtectedResources", 3600, "backup:ListProtectedResources", "Results")
-JOBS = Operation("backup", "ListBackupJobs", 3600, "backup:ListBackupJobs", "BackupJobs")
+PROTECTED = Operation(
+    "backup",
+    "ListProtectedResources",
+    3600,
+    "backup:ListProtectedResources",
+    "Results",
+    fields=("ResourceArn", "LastBackupTime"),
+    page_size=200,
+)
+JOBS = Operation(
+    "backup",
+    "ListBackupJobs",
+    3600,
+    "backup:ListBackupJobs",
+    "BackupJobs",
+    fields=("BackupJobId", "ResourceType", "State", "ResourceArn"),
+    page_size=200,
+)
 
 OPERATIONS: tuple[Operation, ...] = (DESCRIBE_KEY, PROTECTED, JOBS)
 

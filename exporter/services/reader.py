@@ -14,9 +14,7 @@ from typing import Any, Protocol
 
 from exporter.clock import Clock
 from exporter.errors import AwsError, CredentialsError, DeniedError, RequestError
-
-Item = dict[str, Any]
-"""One thing as botocore gives it."""
+from exporter.services.items import Item, Keeping, slimmer
 
 LEAST_AGE_LIMIT = 900
 """Seconds for which any answer may stand in for a failing one: three full discoveries of the quick kind."""
@@ -38,6 +36,8 @@ class Operation:
 
         result: the member of the answer that holds the items, ``""`` for the whole answer as one item.
 
+        fields: what is kept of an item (`items.slimmer`), empty for everything.
+
         paged: whether AWS paginates it.
 
         page_size: items a page, where it can be said. Small pages keep the interpreter responsive (performance.md 8).
@@ -57,6 +57,7 @@ class Operation:
     every: int
     action: str
     result: str = ""
+    fields: tuple[str, ...] = ()
     paged: bool = True
     page_size: int | None = None
     absent: frozenset[str] = frozenset()
@@ -86,7 +87,9 @@ _REFUSALS = 3
 class Access(Protocol):
     """What a reader needs of `aws.api.Access`."""
 
-    async def call(self, service: str, operation: str, params: Mapping[str, Any], *, aws_service: str) -> Item:
+    async def call(
+        self, service: str, operation: str, params: Mapping[str, Any], *, aws_service: str
+    ) -> dict[str, Any]:
         """One call; errors of the `AwsError` tree or `CredentialsError`."""
         ...
 
@@ -99,14 +102,19 @@ class Access(Protocol):
         *,
         aws_service: str,
         page_size: int | None = None,
-    ) -> list[Item]:
-        """All pages of one call; the same errors."""
+        keep: Callable[[Item], Item] | None = None,
+    ) -> list[Any]:
+        """All pages of one call, of each item what *keep* returns; the same errors."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Items as they were at an instant (unix seconds)."""
+    """
+    Items as they were at an instant (unix seconds).
+
+    A renewed answer with the same items has the very same list: whether something changed is asked with ``is``.
+    """
 
     items: list[Item]
     at: int
@@ -115,6 +123,7 @@ class Answer:
 @dataclass(slots=True)
 class _Memory:
     answer: Answer | None = None
+    age_limit: int = LEAST_AGE_LIMIT
     tried: float = float("-inf")
     used: float = float("-inf")
     refusal: Exception | None = None
@@ -160,8 +169,10 @@ class Reader:
         self.failures = {}
         self.waiting = self._spread = 0
         self._refused, self._turns = {}, {}
-        forget_before = self.now - 2 * 86400
-        self._memory = {key: memory for key, memory in self._memory.items() if memory.used >= forget_before}
+        # What nobody has asked for within its age limit is outlived, and due besides.
+        self._memory = {
+            key: memory for key, memory in self._memory.items() if memory.used >= self.now - memory.age_limit
+        }
 
     def interval(self, operation: Operation) -> int:
         """Seconds between two readings of *operation*, the configuration's word first."""
@@ -199,6 +210,7 @@ class Reader:
         memory = self._memory.setdefault((operation.name, key), _Memory())
         memory.used = self.now
         interval = self.interval(operation) if every is None else every
+        memory.age_limit = max(LEAST_AGE_LIMIT, 3 * interval)
         if self.now - memory.tried >= interval - EARLY:
             async with self._turns.setdefault(operation.name, asyncio.Semaphore(_TOGETHER)):
                 # Counted only now: calls spared, because the operation fails, must not use up what others may make.
@@ -212,7 +224,7 @@ class Reader:
         elif memory.refusal is not None:
             self.failures.setdefault(operation.name, memory.refusal)  # not asked again so soon, and not well either
         answer = memory.answer
-        if answer is not None and self.now - answer.at > max(LEAST_AGE_LIMIT, 3 * interval):
+        if answer is not None and self.now - answer.at > memory.age_limit:
             return None
         return answer
 
@@ -222,7 +234,8 @@ class Reader:
     async def _renew(self, memory: _Memory, operation: Operation, params: Mapping[str, Any]) -> None:
         memory.tried, memory.refusal = self.now, None
         try:
-            items = await self._ask(operation, params)
+            known = memory.answer.items if memory.answer is not None else []
+            items = await self._ask(operation, params, Keeping(slimmer(operation.fields), known))
         except (AwsError, CredentialsError) as error:
             if isinstance(error, AwsError) and error.code in operation.gone:
                 memory.answer, memory.tried = None, float("-inf")
@@ -239,11 +252,11 @@ class Reader:
                 memory.tried = float("-inf")
             self._told(operation, error)
         else:
-            memory.answer = Answer(items, self.now)
+            memory.answer = Answer(known if memory.answer is not None and items == known else items, self.now)
             if operation.name not in self.failures:  # one good answer among refusals is no success of the operation
                 self._told(operation, None)
 
-    async def _ask(self, operation: Operation, params: Mapping[str, Any]) -> list[Item]:
+    async def _ask(self, operation: Operation, params: Mapping[str, Any], keep: Keeping) -> list[Item]:
         try:
             if operation.paged:
                 return await self._access.read_all(
@@ -253,13 +266,12 @@ class Reader:
                     params,
                     aws_service=self._service,
                     page_size=operation.page_size,
+                    keep=keep,
                 )
             answer = await self._access.call(operation.api, operation.name, params, aws_service=self._service)
         except AwsError as error:
             if error.code in operation.absent:
                 return []
             raise
-        if not operation.result:
-            return [answer]
-        found = answer.get(operation.result) or []
-        return found if isinstance(found, list) else [found]
+        found = answer.get(operation.result) or [] if operation.result else [answer]
+        return [keep(item) for item in (found if isinstance(found, list) else [found])]

@@ -12,8 +12,19 @@ import asyncio
 from collections.abc import Mapping
 
 from exporter.model import Asset, Family, Inventory, MetricRow, Resource, Scope
-from exporter.services.base import Findings, Member, Wishes, partition_of, text_of, with_tags
-from exporter.services.reader import Answer, Item, Operation, Reader
+from exporter.services.base import (
+    NOTHING,
+    Findings,
+    Found,
+    Member,
+    Wishes,
+    partition_of,
+    text_of,
+    unhurried,
+    with_tags,
+)
+from exporter.services.items import Item
+from exporter.services.reader import Answer, Operation, Reader
 from exporter.services.s3_facts import (
     BUCKET_INFO,
     BUCKETS,
@@ -69,6 +80,9 @@ _SETTINGS = (
     LOGGING,
 )
 
+_BUCKETS_TOGETHER = 10
+"""Buckets whose facts are said before the event loop has its turn; each has dozens."""
+
 _ALONGSIDE = 8
 """Buckets that are read at one time."""
 
@@ -91,6 +105,7 @@ class S3:
     def __init__(self, wishes: Wishes) -> None:
         self._wishes = wishes
         self._info = with_tags(BUCKET_INFO, wishes.tags)
+        self._last: Found = NOTHING
         self._types: dict[str, list[str]] = {}
         self._served: dict[str, int] = {}  # bucket → the last pass in which nothing of it had to wait
 
@@ -102,11 +117,12 @@ class S3:
         here = [name for name in items if regions.get(name) == scope.region]
         about = await self._read_all(reader, {name: items[name] for name in here})
         chosen = [about[name] for name in here if name in about]
-        found = Findings(scope)
-        for each in chosen:
-            self._say(found, each, regions)
-            self._measured(found, each, published=published)
-            _replicated(found, each, regions)
+        said = Findings(scope, self._wishes.constant)
+        async for each in unhurried(chosen, _BUCKETS_TOGETHER):
+            self._say(said, each, regions)
+            self._measured(said, each, published=published)
+            _replicated(said, each, regions)
+        found = self._last = await said.settle(self._last)
         counts = (
             {
                 "bucket": len(chosen),
@@ -116,11 +132,11 @@ class S3:
             else {}
         )
         return Inventory(
-            tuple(found.resources),
-            tuple(found.samples),
+            found.resources,
+            found.samples,
             counts,
             dict(reader.failures),
-            tuple(found.assets),
+            found.assets,
             waiting=reader.waiting,
         )
 

@@ -52,6 +52,7 @@ STORAGE_TYPES = Operation(
     6 * 3600,
     "cloudwatch:ListMetrics",
     "Metrics",
+    fields=("Dimensions.Name", "Dimensions.Value"),
     needed_by=STORAGE.name,
     on=("*",),
 )

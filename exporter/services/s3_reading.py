@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 
 from exporter.model import Family
 from exporter.services.base import Findings, seconds_of, text_of
+from exporter.services.items import Item
 from exporter.services.policies import requires_tls
-from exporter.services.reader import Answer, Item, Operation
+from exporter.services.reader import Answer, Operation
 from exporter.services.s3_facts import (
     BUCKET_INFO,
     CREATED,
