@@ -86,7 +86,7 @@ def test_failing_calls_are_no_measurement() -> None:
     with simulated_aws(SIZE, 0.0) as aws, exporter(config, aws) as side:
         aws.process.kill()
         side.ask("settle")
-        with pytest.raises(BenchError, match="jobs that fail: .*ebs"):
+        with pytest.raises(BenchError, match=r"jobs that fail: .*ebs"):
             check(side.first["url"])
 
 
