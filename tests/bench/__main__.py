@@ -59,7 +59,7 @@ def _run(part: str, plan: Plan, sheets: dict[str, Sheet]) -> None:
             measures.steady(plan, sheet)
         case "start":
             for name, size in (("platform", PLATFORM), ("full", size_of(plan.series))):
-                for _ in range(max(1, plan.runs // 2)):
+                for _ in range(plan.runs):
                     sheet.note(**{f"{name}_{key}": value for key, value in start(size, plan.latency).items()})
         case "growth":
             sizes = (plan.series,) if plan.series >= _LARGEST else (*_SMALLER, plan.series)
