@@ -5,6 +5,7 @@ PORT ?= 9116
 SCENARIO ?=
 SEED ?=
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
 UPGRADE ?=
 PYTHON ?=
 
@@ -42,9 +43,8 @@ format: venv  ## apply the formatter and ruff's safe fixes
 tools:  ## fetch prometheus, promtool, alertmanager and amtool into .tools/ (Debian packages, no root)
 	tools/debian_tools.sh
 
-bench: venv  ## run the benchmarks in tests/bench
-	@if [ -f tests/bench/__main__.py ]; then $(BIN)/python -m tests.bench; \
-	else echo "There is no benchmark yet: tests/bench/__main__.py would be the runner."; fi
+bench: venv  ## about 100,000 series: what a sweep costs, into tests/bench/RESULTS.md; BENCH_ARGS='--series 1000000'
+	$(BIN)/python -m tests.bench $(BENCH_ARGS)
 
 docs: venv  ## write exporter/METRICS.md anew from the tables in the code
 	$(BIN)/storage-exporter metrics --markdown > .METRICS.md.new || { rm -f .METRICS.md.new; exit 1; }

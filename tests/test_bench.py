@@ -1,0 +1,101 @@
+"""The benchmark's parts work end to end: the exporter shows what its simulated AWS says, and each part says numbers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from exporter.services.registry import SERVICES
+from tests.bench import configs, report
+from tests.bench.aws import environment
+from tests.bench.canned import value_of
+from tests.bench.estate import NOW, Size, instance_id, node_of, volume_id
+from tests.bench.measures import Plan, Sheet, check, page, warm
+from tests.bench.processes import BenchError, exporter, run, simulated_aws, talker
+from tests.harness import Series, parsed
+
+SIZE = Size(volumes=12, nodes=2, file_systems=1, buckets=2, components=1, cache_nodes=1)
+
+
+def _of(series: Series, name: str, **labels: str) -> float:
+    found = [value for (each, own), value in series.items() if each == name and labels.items() <= dict(own).items()]
+    assert len(found) == 1, f"{len(found)} series of {name} {labels}"
+    return found[0]
+
+
+def test_a_sweep_shows_what_the_simulated_aws_says(tmp_path: Path) -> None:
+    """One sweep of a small estate: counts, values, and the same questions to boto3."""
+    config = configs.sweep(get_metric_data_per_second=1000, aws_concurrency=50)
+    with simulated_aws(SIZE, 0.0) as aws, exporter(config, aws) as side:
+        warm(aws, side)
+        aws.ask("record")
+        swept = side.ask("sweep", seconds=configs.EVERY, watch=True)
+        counts = aws.ask("counts")
+        series = parsed(check(side.first["url"]))
+        taken = side.ask("snapshot", path=str(tmp_path / "snapshot"))
+        aws.ask("dump", path=str(tmp_path / "bodies"))
+        asked = run(["-m", "tests.bench.reference", str(tmp_path / "bodies")], environment(aws.first["url"]))
+        with talker(["-m", "tests.bench.scraper", side.first["url"], "2", "0.01"]) as scrapers:
+            side.ask("sweep", seconds=configs.EVERY, busy=True)
+            latencies = scrapers.ask("stop")
+        size = len(page(side.first["url"]))
+
+    names = Counter(name for name, _ in series)
+    assert names["aws_ebs_volume_info"] == SIZE.volumes
+    assert names["aws_ebs_instance_info"] == SIZE.nodes
+    assert names["aws_s3_bucket_info"] == SIZE.buckets
+    assert names["aws_elasticache_node_info"] == SIZE.cache_nodes
+    shown = {row.family.name for row in SERVICES["ebs"].rows if names[row.family.name] == SIZE.volumes}
+    assert len(shown) == 12, "twelve rows a volume, as the issue has it"
+
+    now = int(swept["now"])
+    assert now > NOW
+    end = (now - 120) // 60 * 60
+    starts = range(end - configs.EVERY, end, 60)
+    for number in (0, 7, 11):
+        volume = volume_id(number)
+        written = [value_of("VolumeWriteBytes", [volume], "Sum", start, 60) for start in starts]
+        assert len(written) == 5
+        shown_value = _of(series, "aws_ebs_volume_write_bytes_per_second", volume_id=volume)
+        assert shown_value == pytest.approx(sum(written) / configs.EVERY)
+        where = [instance_id(node_of(SIZE, number)), volume]
+        latency = max(value_of("VolumeAvgReadLatency", where, "Average", start, 60) for start in starts)
+        assert _of(series, "aws_ebs_volume_read_latency_seconds", volume_id=volume) == pytest.approx(latency / 1000)
+
+    assert counts["refused"] == {}
+    assert counts["queries"] >= 12 * SIZE.volumes
+    assert asked["queries"] == counts["queries"]
+    assert 4.5 * asked["queries"] < asked["datapoints"] <= 5.5 * asked["queries"]
+    assert swept["cpu"] >= swept["passes"] > 0
+    assert swept["stalls"]["looks"] > 10
+    assert taken["series"] == sum(count for name, count in names.items() if name.startswith("aws_"))
+    assert len(latencies["total"]) == len(latencies["first"]) > 0
+    assert latencies["size"] == pytest.approx(size, rel=0.1)
+    ours, theirs = (
+        run(["-m", "tests.bench.rendering", str(tmp_path / "snapshot"), kind]) for kind in ("ours", "prometheus_client")
+    )
+    assert ours["series"] == theirs["series"] == taken["series"]
+    assert ours["plain"] == pytest.approx(theirs["plain"], rel=0.05)
+
+
+def test_failing_calls_are_no_measurement() -> None:
+    """A job that cannot read everything ends the benchmark."""
+    config = configs.usual().replace("limits:", "limits:\n  deadline: 1s\n  pass_deadline: 3s")
+    with simulated_aws(SIZE, 0.0) as aws, exporter(config, aws) as side:
+        aws.process.kill()
+        side.ask("settle")
+        with pytest.raises(BenchError, match=r"jobs that fail: .*ebs"):
+            check(side.first["url"])
+
+
+def test_the_table_says_what_is_reached() -> None:
+    """Medians, the issue's limits beside them, and nothing of what was not run."""
+    sheet = Sheet()
+    for cpu in (0.7, 0.75, 2.0):
+        sheet.note(sweep_cpu=cpu, sweep_passes_cpu=0.6, boto3_cpu=9.0)
+    text = report.page(Plan(), {"sweep": sheet}, seconds=60)
+    assert "| 0.75 s (0.60 s until the passes are through) | ≤ 0.8 s | reached |" in text
+    assert "| 12.0 × | ≥ 15 × | **not reached** |" in text
+    assert "steady" not in text
