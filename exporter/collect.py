@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from exporter import logs
@@ -171,21 +171,22 @@ class Collector:
     async def _take(self, inventory: Inventory) -> None:
         """Make the inventory the one in force; a new generation only where something changed."""
         self._telemetry.resources(self._scope, self._service.name, inventory.counts)
-        now = int(self._clock.time())
-        facts, twice = fact_blocks(inventory.samples, self._settings.constant, now)
-        self._facts = [replace(block, ends=now) for block in facts]
+        self._facts, twice = fact_blocks(inventory.samples, self._settings.constant, int(self._clock.time()))
         self._dropped(twice)
         self._neighbours.note(self._scope, self._service.name, inventory.assets)
         if inventory.targets is not None:
             self.targets = inventory.targets
-        if inventory.resources == self._resources:
+        if inventory.resources is self._resources:
             return
         # In a thread, for a large one takes a while; nothing is under way that would write into the old one.
         grid = await asyncio.to_thread(self._generation, inventory.resources)
-        self._dropped([str(resource.id) for resource in grid.duplicates])
+        if grid is not self._grid:
+            self._dropped([str(resource.id) for resource in grid.duplicates])
         self._grid, self._resources = grid, inventory.resources
 
-    def _generation(self, resources: Sequence[Resource]) -> Grid:
+    def _generation(self, resources: tuple[Resource, ...]) -> Grid:
+        if resources == self._resources:
+            return self._grid
         grid = Grid(resources, self._settings.rows, self._settings.pinned, self._settings.constant)
         grid.take_over(self._grid)
         return grid
