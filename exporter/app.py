@@ -27,6 +27,7 @@ from exporter.scheduler import Scheduler
 from exporter.settings import faults_between, notices
 from exporter.store import Store
 from exporter.telemetry import Telemetry
+from exporter.watchdog import STALLED, Expectations, Watchdog
 from exporter.web import Web
 
 _LOG = logs.logger(__name__)
@@ -63,15 +64,26 @@ class App:
         environ: the environment, for the region.
 
         clock: time.
+
+        stalled: seconds without a turn of the event loop that are told of as a stall.
     """
 
     def __init__(
-        self, config: Config, *, read: Callable[[], Config], source: str, environ: Mapping[str, str], clock: Clock
+        self,
+        config: Config,
+        *,
+        read: Callable[[], Config],
+        source: str,
+        environ: Mapping[str, str],
+        clock: Clock,
+        stalled: float = STALLED,
     ) -> None:
         self.config = config
         self.telemetry = Telemetry(__version__, cluster=config.cluster)
         self.store = Store(config.limits.max_series, self._dropped)
-        self.scheduler = Scheduler(self.telemetry, clock)
+        self.expectations = Expectations(clock)
+        self.scheduler = Scheduler(self.telemetry, clock, self.expectations)
+        self._watchdog = Watchdog(self.telemetry, self.expectations, stalled)
         self._read = read
         self._source = source
         self._clock = clock
@@ -148,7 +160,7 @@ class App:
             self.telemetry.config_reloaded(ok=True, at=self._clock.time())
             self.telemetry.leader(leads=True)  # alone, until there is a Lease
             stop = asyncio.Event()
-            with self._signals(stop):
+            with self._signals(stop), self._watchdog.watching():
                 async with asyncio.TaskGroup() as group:
                     working = [group.create_task(self._work()), group.create_task(self._publish())]
                     await stop.wait()
@@ -197,10 +209,16 @@ class App:
         return True, "ready"
 
     def healthy(self) -> tuple[bool, str]:
-        """Whether every job that should run does; that this is answered at all shows that the loop turns."""
+        """
+        Whether every job that should run does, begins its passes at their turns and ends them, and pages are rendered.
+
+        That this is answered at all shows that the loop turns; where it does not, a probe times out, which is a failure
+        too, and `watchdog` logs where it stands. AWS's failures are no matter of it: a restart would not mend them.
+        """
         feeds = self._engine.feeds if self._engine else ()
-        dead = [feed.name for feed in feeds if feed.name not in self.scheduler.living]
-        return (False, f"not running: {', '.join(dead)}") if dead else (True, "healthy")
+        wrong = [f"{feed.name}: not running" for feed in feeds if feed.name not in self.scheduler.living]
+        wrong += self.expectations.overdue()
+        return (False, "; ".join(wrong)) if wrong else (True, "healthy")
 
     # ---- working ---------------------------------------------------------------------------------------------------
 
@@ -240,6 +258,7 @@ class App:
         """Render a snapshot whenever the store changed, and now and then for what is outlived."""
         version = -1
         while True:
+            self.expectations.expect("publish", "the page was not rendered again", 2 * _RENDER_AT_LEAST)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_RENDER_AT_LEAST):
                     version = await self.store.wait_changed(version)
