@@ -227,6 +227,7 @@ class App:
         running = await _Running.build(self.config, self._parts)
         try:
             self._begin(running)
+            _freeze()
             while True:
                 config, done = await self._wanted.get()
                 try:
@@ -242,6 +243,7 @@ class App:
                 self._begin(fresh)
                 await running.close()
                 running = fresh
+                _freeze()  # only now: what is frozen while it is still held is never let go
                 done.set_result(None)
         finally:
             await running.stop()
@@ -333,6 +335,13 @@ class App:
                 loop.remove_signal_handler(number)
 
 
+def _freeze() -> None:
+    """What lives for good need not be looked at again (performance.md 6); what a reload has replaced is let go."""
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
+
+
 class _Running:
     """An engine with the tasks of its feeds."""
 
@@ -365,8 +374,6 @@ class _Running:
             asyncio.create_task(scheduler.forever(feed.job(), others if feed.follows else ()), name=feed.name)
             for feed in self.engine.feeds
         ]
-        gc.collect()
-        gc.freeze()  # what lives for good need not be looked at again (performance.md 6)
 
     async def stop(self) -> None:
         """Make no more passes; those under way keep what they have."""
