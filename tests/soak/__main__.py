@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import sys
 import tempfile
 from pathlib import Path
@@ -32,6 +33,8 @@ def main() -> int:
     given = parser.parse_args()
     plan = Plan(given.minutes * 60, given.speed, given.seed, settle=max(30.0, given.minutes * 60 / 6))
     say(f"soak: {given.minutes:g} minutes, seed {given.seed}, world {given.speed:g} times as fast")
+    # A client that leaves while a fault is under way is no matter of the simulated AWS.
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
     with tempfile.TemporaryDirectory() as folder:
         told = asyncio.run(Soak(plan, Path(folder), say).run())
     say("\n" + "\n".join(table(told)))

@@ -87,6 +87,7 @@ class Told:
     slowest: float = 0.0
     unhealthy: list[str] = field(default_factory=list)
     forgiven: list[tuple[float, float]] = field(default_factory=list)
+    moved: set[str] = field(default_factory=set)
     reloads: int = 0
     changes: int = 0
     calls: int = 0
@@ -123,6 +124,7 @@ class Soak:
         self.told = Told(plan, Taken(self._worlds), world=self._worlds[0])
         self._url = ""
         self._made: list[str] = []
+        self._held = self._attached()
 
     @property
     def _now(self) -> float:
@@ -213,6 +215,15 @@ class Soak:
         self._server.clear_calls()  # nothing comes between: both are on this loop
         self.told.calls += len(calls)
         self.told.taken.note(calls)
+        now = self._attached()
+        self.told.moved |= {name for name, held in self._held.items() if now.get(name) != held}
+        self._held = {**now, **self._held}
+
+    def _attached(self) -> dict[str, tuple[str, ...]]:
+        """Each volume and where it is attached."""
+        at = self._now
+        world = self._worlds[0]
+        return {item.volume_id: tuple(one.instance_id for one in item.held(at)) for item in world.volumes(at)}
 
     # ---- what happens ----------------------------------------------------------------------------------------------
 

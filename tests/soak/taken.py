@@ -84,20 +84,24 @@ class Taken:
         """How many datapoints of them were given."""
         return sum(len(each.got) for each in self._known.values())
 
-    def lost(self, forgiven: Sequence[tuple[float, float]]) -> list[str]:
+    def lost(self, forgiven: Sequence[tuple[float, float]], moved: Iterable[str] = ()) -> list[str]:
         """
         Datapoints that could be seen when their metric was last asked, and were never in an answer.
 
         Args:
             forgiven: stretches (unix seconds) in which AWS itself said that there is nothing there.
+
+            moved: ids of resources that were detached or gone for a time, and are not asked then, by design.
         """
-        found = []
+        found, names = [], set(moved)
         for key, at in self._known.items():
+            if not names.isdisjoint(value for _, value in key[2]):
+                continue
             there = self._stamps(key, at.first, at.last, at.asked)
             missing = sorted(stamp for stamp in there if stamp not in at.got and not _in(stamp, forgiven))
             if missing:
-                names = ",".join(f"{name}={value}" for name, value in sorted(key[2]))
-                found.append(f"{key[0]} {key[1]} {key[3]} {names}: {len(missing)} of {len(there)}, first {missing[0]}")
+                of = ",".join(f"{name}={value}" for name, value in sorted(key[2]))
+                found.append(f"{key[0]} {key[1]} {key[3]} {of}: {len(missing)} of {len(there)}, first {missing[0]}")
         return found
 
     def late(self, before: float, alive: Iterable[str]) -> list[str]:

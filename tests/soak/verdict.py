@@ -71,11 +71,11 @@ def _memory(told: Told) -> Check:
 
 
 def _lost(told: Told) -> Check:
-    lost = told.taken.lost(told.forgiven)
+    lost = told.taken.lost(told.forgiven, told.moved)
     return Check(
         "no lost datapoint",
         not lost and told.taken.datapoints > 0,
-        f"{told.taken.datapoints} datapoints of {told.taken.followed} metrics, {len(lost)} with a hole{_some(lost)}",
+        f"{told.taken.datapoints} datapoints of {told.taken.followed} metrics, {len(lost)} with a hole; {len(told.moved)} volumes moved, left out{_some(lost)}",
     )
 
 
