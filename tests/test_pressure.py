@@ -21,7 +21,7 @@ from exporter.demo.regions import EXTERNAL_ID, SECOND_REGION, SECOND_ROLE
 from exporter.demo.tables import ACCOUNT, REGION
 from exporter.services.registry import SERVICES
 from tests.harness import Line, T, config_of, line
-from tests.running import running
+from tests.running import has, running
 from tests.soak.taken import Taken
 
 LIMITS = {"deadline": "1s", "pass_deadline": "20s", "get_metric_data_per_second": 1000}
@@ -268,3 +268,20 @@ async def test_a_reload_lets_the_old_engine_go(monkeypatch: pytest.MonkeyPatch, 
             while any(each() is not None for each in gone):
                 await asyncio.sleep(0.2)
                 gc.collect()
+
+
+async def test_a_reload_while_one_describe_fails_keeps_facts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The new engine's first pass cannot read DescribeVolumes: what the old one knew stands in for it."""
+    async with running(monkeypatch, tmp_path) as over:
+        await over.until(lambda state: state == "ready\n", "/-/ready")
+        await over.until(has("aws_ebs_volume_size_bytes", READ))
+        over.server.faults.add("throttle-400", service="ec2", operation="DescribeVolumes")
+        assert (await over.reload())[0] == 200
+        failed = (
+            'storage_exporter_discovery_success{account_id="123456789012",aws_service="ebs",operation="DescribeVolumes"'
+        )
+        await over.until(
+            lambda text: any(line.startswith(failed) and line.endswith(" 0.0") for line in text.splitlines())
+        )
+        await asyncio.sleep(1)  # a page of the pass that failed
+        assert has("aws_ebs_volume_size_bytes", "aws_ebs_volume_info", READ)((await over.get("/metrics"))[1])

@@ -75,7 +75,8 @@ def _lost(told: Told) -> Check:
     return Check(
         "no lost datapoint",
         not lost and told.taken.datapoints > 0,
-        f"{told.taken.datapoints} datapoints of {told.taken.followed} metrics, {len(lost)} with a hole; {len(told.moved)} volumes moved, left out{_some(lost)}",
+        f"{told.taken.datapoints} datapoints of {told.taken.followed} metrics, {len(lost)} with a hole; "
+        f"{len(told.moved)} volumes that moved are left out{_some(lost)}",
     )
 
 
