@@ -94,6 +94,7 @@ class App:
         self._wanted: asyncio.Queue[tuple[Config, asyncio.Future[None]]] = asyncio.Queue()
         self._reloading = asyncio.Lock()
         self._latched = False
+        self._swapping = False
 
     # ---- one pass and out ------------------------------------------------------------------------------------------
 
@@ -216,7 +217,9 @@ class App:
         too, and `watchdog` logs where it stands. AWS's failures are no matter of it: a restart would not mend them.
         """
         feeds = self._engine.feeds if self._engine else ()
-        wrong = [f"{feed.name}: not running" for feed in feeds if feed.name not in self.scheduler.living]
+        living = self.scheduler.living
+        # In the moment of a reload the old engine's jobs are ending: how long that may take is expected below.
+        wrong = [f"{feed.name}: not running" for feed in feeds if feed.name not in living and not self._swapping]
         wrong += self.expectations.overdue()
         return (False, "; ".join(wrong)) if wrong else (True, "healthy")
 
@@ -236,11 +239,14 @@ class App:
                     done.set_exception(error)
                     continue
                 # From here on nothing can fail: what is asked stops, what is known is handed over, asking goes on.
+                self._swapping = True
+                self.expectations.expect("reload", "the jobs of the configuration before did not end", 0)
                 await running.stop()
                 for name in fresh.take_over(running):
                     self.scheduler.forget(name)
                 self.config = config
                 self._begin(fresh)
+                self.expectations.over("reload")
                 await running.close()
                 running = fresh
                 _freeze()  # only now: what is frozen while it is still held is never let go
@@ -255,6 +261,7 @@ class App:
         logs.configure(running.engine.config.log.format, running.engine.config.log.level)
         self._engine = running.engine
         running.start(self.scheduler)
+        self._swapping = False
 
     async def _publish(self) -> None:
         """Render a snapshot whenever the store changed, and now and then for what is outlived."""

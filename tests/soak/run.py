@@ -121,7 +121,7 @@ class Soak:
         self._start = self._wall - plan.seconds * plan.speed
         self._worlds = mission_worlds(plan.seed, WorldClock(self._start, plan.speed))
         self._server = DemoServer(self._worlds[0], worlds=self._worlds[1:])
-        self.told = Told(plan, Taken(self._worlds), world=self._worlds[0])
+        self.told = Told(plan, Taken(self._worlds, slack=plan.speed), world=self._worlds[0])
         self._url = ""
         self._made: list[str] = []
         self._held = self._attached()

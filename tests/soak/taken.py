@@ -35,10 +35,14 @@ class Taken:
 
     Args:
         worlds: that the simulated AWS serves.
+
+        slack: seconds of the world between a request's arrival, which is written down, and the making of its answer:
+            what became visible meanwhile was given.
     """
 
-    def __init__(self, worlds: Sequence[World]) -> None:
+    def __init__(self, worlds: Sequence[World], slack: float = 0.0) -> None:
         self._worlds = worlds
+        self._slack = slack
         self._known: dict[Key, _Standing] = {}
 
     def note(self, calls: Iterable[Call]) -> None:
@@ -54,7 +58,7 @@ class Taken:
 
     def _one(self, call: Call, query: Query, start: float, end: float, descending: bool) -> None:
         key = (query.namespace, query.metric, query.dimensions, query.stat, query.period)
-        stamps = self._stamps(key, start, end, call.instant)
+        stamps = self._stamps(key, start, end, call.instant + self._slack)
         if NOTHING & set(call.faults):
             return
         assert call.request is not None

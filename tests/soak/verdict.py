@@ -84,6 +84,7 @@ def _late(told: Told) -> Check:
     assert told.world is not None
     alive = {item.volume_id for item in told.world.volumes(told.end) if item.held(told.end)}
     alive &= {item.volume_id for item in told.world.volumes(told.end - LATEST) if item.held(told.end - LATEST)}
+    alive -= told.moved  # paired with where they were, they are not asked any more
     alive |= {item.instance_id for item in told.world.instances(told.end)}
     alive |= {item.file_system_id for item in told.world.file_systems(told.end)}
     late = told.taken.late(told.end - LATEST, alive)
