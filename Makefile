@@ -8,6 +8,7 @@ PYTEST_ARGS ?=
 BENCH_ARGS ?=
 UPGRADE ?=
 PYTHON ?=
+SOAK_MINUTES ?= 5
 
 SHELL := /bin/sh
 BIN := .venv/bin
@@ -15,7 +16,7 @@ INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header $(UPGRADE) pyproject.toml
 CODE := exporter tests
 
-.PHONY: help run test lint format tools bench docs lock venv clean
+.PHONY: help run test lint format tools bench soak docs lock venv clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -45,6 +46,9 @@ tools:  ## fetch prometheus, promtool, alertmanager and amtool into .tools/ (Deb
 
 bench: venv  ## about 100,000 series: what a sweep costs, into tests/bench/RESULTS.md; BENCH_ARGS='--series 1000000'
 	$(BIN)/python -m tests.bench $(BENCH_ARGS)
+
+soak: venv  ## every fault in turn for SOAK_MINUTES=5, then what must still be true; also SEED=
+	$(BIN)/python -m tests.soak --minutes $(SOAK_MINUTES) $(if $(SEED),--seed $(SEED))
 
 docs: venv  ## write exporter/METRICS.md anew from the tables in the code
 	$(BIN)/storage-exporter metrics --markdown > .METRICS.md.new || { rm -f .METRICS.md.new; exit 1; }

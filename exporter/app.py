@@ -28,11 +28,15 @@ from exporter.scheduler import Scheduler
 from exporter.settings import faults_between, notices
 from exporter.store import Store
 from exporter.telemetry import Telemetry
+from exporter.watchdog import STALLED, Expectations, Watchdog
 from exporter.web import Web
 
 _LOG = logs.logger(__name__)
 
 _LOOK_AT_LEAST = 15.0  # seconds between two looks at the clock: it may be set, and what is outlived depends on it
+_GROWN = 1.25
+"""How much more is much more, in series, for the garbage collector."""
+
 _RENDER_AT_MOST = 0.25  # seconds in which several passes that end together make one snapshot
 
 
@@ -64,15 +68,26 @@ class App:
         environ: the environment, for the region.
 
         clock: time.
+
+        stalled: seconds without a turn of the event loop that are told of as a stall.
     """
 
     def __init__(
-        self, config: Config, *, read: Callable[[], Config], source: str, environ: Mapping[str, str], clock: Clock
+        self,
+        config: Config,
+        *,
+        read: Callable[[], Config],
+        source: str,
+        environ: Mapping[str, str],
+        clock: Clock,
+        stalled: float = STALLED,
     ) -> None:
         self.config = config
         self.telemetry = Telemetry(__version__, cluster=config.cluster)
         self.store = Store(config.limits.max_series, self._dropped)
-        self.scheduler = Scheduler(self.telemetry, clock)
+        self.expectations = Expectations(clock)
+        self.scheduler = Scheduler(self.telemetry, clock, self.expectations)
+        self._watchdog = Watchdog(self.telemetry, self.expectations, stalled)
         self._read = read
         self._source = source
         self._clock = clock
@@ -83,6 +98,8 @@ class App:
         self._wanted: asyncio.Queue[tuple[Config, asyncio.Future[None]]] = asyncio.Queue()
         self._reloading = asyncio.Lock()
         self._latched = False
+        self._settled_series = 1_000
+        self._swapping = False
 
     # ---- one pass and out ------------------------------------------------------------------------------------------
 
@@ -149,7 +166,7 @@ class App:
             self.telemetry.config_reloaded(ok=True, at=self._clock.time())
             self.telemetry.leader(leads=True)  # alone, until there is a Lease
             stop = asyncio.Event()
-            with self._signals(stop):
+            with self._signals(stop), self._watchdog.watching():
                 async with asyncio.TaskGroup() as group:
                     working = [group.create_task(self._work()), group.create_task(self._publish())]
                     await stop.wait()
@@ -198,10 +215,18 @@ class App:
         return True, "ready"
 
     def healthy(self) -> tuple[bool, str]:
-        """Whether every job that should run does; that this is answered at all shows that the loop turns."""
+        """
+        Whether every job that should run does, begins its passes at their turns and ends them, and pages are rendered.
+
+        That this is answered at all shows that the loop turns; where it does not, a probe times out, which is a failure
+        too, and `watchdog` logs where it stands. AWS's failures are no matter of it: a restart would not mend them.
+        """
         feeds = self._engine.feeds if self._engine else ()
-        dead = [feed.name for feed in feeds if feed.name not in self.scheduler.living]
-        return (False, f"not running: {', '.join(dead)}") if dead else (True, "healthy")
+        living = self.scheduler.living
+        # In the moment of a reload the old engine's jobs are ending: how long that may take is expected below.
+        wrong = [f"{feed.name}: not running" for feed in feeds if feed.name not in living and not self._swapping]
+        wrong += self.expectations.overdue()
+        return (False, "; ".join(wrong)) if wrong else (True, "healthy")
 
     # ---- working ---------------------------------------------------------------------------------------------------
 
@@ -210,6 +235,7 @@ class App:
         running = await _Running.build(self.config, self._parts)
         try:
             self._begin(running)
+            _freeze()
             while True:
                 config, done = await self._wanted.get()
                 try:
@@ -218,13 +244,17 @@ class App:
                     done.set_exception(error)
                     continue
                 # From here on nothing can fail: what is asked stops, what is known is handed over, asking goes on.
+                self._swapping = True
+                self.expectations.expect("reload", "the jobs of the configuration before did not end", 0)
                 await running.stop()
                 for name in fresh.take_over(running):
                     self.scheduler.forget(name)
                 self.config = config
                 self._begin(fresh)
+                self.expectations.over("reload")
                 await running.close()
                 running = fresh
+                _freeze()  # only now: what is frozen while it is still held is never let go
                 done.set_result(None)
         finally:
             await running.stop()
@@ -236,12 +266,14 @@ class App:
         logs.configure(running.engine.config.log.format, running.engine.config.log.level)
         self._engine = running.engine
         running.start(self.scheduler)
+        self._swapping = False
 
     async def _publish(self) -> None:
         """Render a snapshot whenever the store changed, and in the second in which something is outlived."""
         renderer = Renderer()
         version, shown_at = -1, -math.inf
         while True:
+            self.expectations.expect("publish", "the page was not rendered again", 2 * _LOOK_AT_LEAST)
             now = self._clock.time()
             if self.store.version == version and shown_at <= now < (self.store.next_expiry(shown_at) or math.inf):
                 await self._something_new(version, shown_at)
@@ -250,6 +282,7 @@ class App:
             snapshot = await self.store.take(now)
             self.telemetry.series(snapshot.series)
             self._page = await renderer.render(snapshot)
+            self._settle(snapshot.series)
             del snapshot  # its blocks must not outlive the store's while nothing happens
             await asyncio.sleep(_RENDER_AT_MOST)
 
@@ -260,6 +293,19 @@ class App:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(0.01, patience)):
                 await self.store.wait_changed(version)
+
+    def _settle(self, series: int) -> None:
+        """
+        Keep the garbage collector from looking again and again at what came to stay, once more of it has come.
+
+        A full collection walks everything there is, and that holds the loop: 0.2 s and more with a hundred thousand
+        series, whenever a large answer has been read. Only growth counts, so that volumes that come and go do not
+        gather here what else would be collected.
+        """
+        if series > _GROWN * self._settled_series:
+            self._settled_series = series
+            gc.collect(1)
+            gc.freeze()
 
     def _refuse_fixed(self, config: Config) -> None:
         """Raise `ConfigError` for changes that only a restart can make."""
@@ -327,6 +373,13 @@ class App:
                 loop.remove_signal_handler(number)
 
 
+def _freeze() -> None:
+    """What lives for good need not be looked at again (performance.md 6); what a reload has replaced is let go."""
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
+
+
 class _Running:
     """An engine with the tasks of its feeds."""
 
@@ -359,8 +412,6 @@ class _Running:
             asyncio.create_task(scheduler.forever(feed.job(), others if feed.follows else ()), name=feed.name)
             for feed in self.engine.feeds
         ]
-        gc.collect()
-        gc.freeze()  # what lives for good need not be looked at again (performance.md 6)
 
     async def stop(self) -> None:
         """Make no more passes; those under way keep what they have."""

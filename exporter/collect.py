@@ -137,6 +137,7 @@ class Collector:
         """Begin where *old*, of the same name, stopped: a new configuration must not cost a gap."""
         self._grid = old._grid
         self._facts = old._facts
+        self._reader.take_over(old._reader)
         self.targets = old.targets
 
     def remove(self) -> None:

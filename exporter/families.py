@@ -57,6 +57,10 @@ JOB_AT = _gauge(
     "job_last_success_timestamp_seconds", "When the last pass that read everything ended, in unix seconds.", *JOB
 )
 JOB_MISSED = _counter("job_missed", "Passes that did not start because the one before still ran.", *JOB)
+LOOP_LAG = _gauge(
+    "event_loop_lag_seconds", "By how much the event loop was late at most in the last minute: what held up everything."
+)
+LOOP_STALLS = _counter("event_loop_stalls", "Times that the event loop stood still for 15 seconds or more.")
 NEWEST = _gauge(
     "newest_datapoint_timestamp_seconds",
     "End of the newest period that CloudWatch gave a datapoint for, in unix seconds.",
@@ -117,6 +121,7 @@ OUTBOX = _gauge("remote_write_outbox_bytes", "Bytes of finished requests waiting
 SELF_FAMILIES: tuple[SelfFamily, ...] = (
     BUILD, RELOAD_OK, RELOAD_AT,
     JOB_OK, JOB_SECONDS, JOB_EVERY, JOB_AT, JOB_MISSED,
+    LOOP_LAG, LOOP_STALLS,
     NEWEST, AGE_LIMIT, RESOURCES, DISCOVERY_OK, DISCOVERY_AT, SERIES, DROPPED,
     REQUESTS, RETRIES, ERRORS, QUERIES, BILLABLE, COST, RESULTS,
     PROJECTED, BUDGET, DEFERRED,

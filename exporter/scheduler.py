@@ -18,6 +18,7 @@ from exporter.clock import Clock
 from exporter.errors import ExporterError
 from exporter.model import Scope
 from exporter.telemetry import Telemetry
+from exporter.watchdog import Expectations
 
 _LOG = logs.logger(__name__)
 
@@ -73,12 +74,15 @@ class Scheduler:
 
         clock: time.
 
+        expectations: told by when each job is to begin and to end a pass; its own where None.
+
     ``finished`` names the jobs that have run at least once, ``living`` those that will run again, ``errors`` what ended
     the last run of a job before it was through.
     """
 
-    def __init__(self, telemetry: Telemetry, clock: Clock) -> None:
+    def __init__(self, telemetry: Telemetry, clock: Clock, expectations: Expectations | None = None) -> None:
         self._telemetry = telemetry
+        self._expectations = expectations or Expectations(clock)
         self._clock = clock
         self._once = logs.Once(_LOG, 3600, clock.monotonic)
         self._scopes: dict[str, Scope | None] = {}
@@ -96,6 +100,9 @@ class Scheduler:
                 await self._ended.wait_for(lambda: self.finished.issuperset(after))
             while True:
                 started = self._clock.time()
+                # asyncio.timeout only asks a pass to end; one that does not heed it would hold its job for ever.
+                overdue = f"a pass did not end, though its deadline of {job.deadline:g} s is over"
+                self._expectations.expect(job.name, overdue, job.deadline)
                 await self.once(job)
                 now = self._clock.time()
                 turn = next_turn(started, job.interval, offset)
@@ -104,8 +111,10 @@ class Scheduler:
                     # whose windows start where this one's ended.
                     self._telemetry.job_missed(job.name, job.aws_service, self._scopes.get(job.name))
                     turn += job.interval
+                self._expectations.expect(job.name, "the next pass did not begin at its turn", turn - now, by=turn)
                 await self._clock.sleep(turn - now)
         finally:
+            self._expectations.over(job.name)
             self.living.discard(job.name)
 
     def forget(self, name: str) -> None:
@@ -124,12 +133,14 @@ class Scheduler:
         ok = False
         self.errors.pop(job.name, None)
         try:
-            async with asyncio.timeout(job.deadline):
+            async with asyncio.timeout(job.deadline) as limit:
                 outcome = await job.run()
-            ok = outcome.ok
+            ok = outcome.ok and not limit.expired()
             if self._scopes.get(job.name) != outcome.scope:
                 self._telemetry.forget_job(job.name)  # what was said before it was known whose AWS this is
             self._scopes[job.name] = outcome.scope
+            if limit.expired():  # it was asked to end and went on: too long all the same
+                raise TimeoutError  # noqa: TRY301 - told below as any pass that took too long
             self._once.forget(job.name)
         except TimeoutError as error:
             self._failed(job, f"did not end within {job.deadline:g} s; what it had by then is kept", error)

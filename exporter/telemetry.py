@@ -133,6 +133,14 @@ class Telemetry:
         """A pass was due while the one before still ran."""
         self._count(families.JOB_MISSED, (*_of(scope), aws_service, job_name))
 
+    def loop_lag(self, seconds: float) -> None:
+        """By how much the event loop was late at most in the last minute."""
+        self._set(families.LOOP_LAG, (), seconds)
+
+    def loop_stalled(self, n: int) -> None:
+        """The event loop stood still *n* times more; 0 makes the series exist."""
+        self._count(families.LOOP_STALLS, (), n)
+
     def newest_datapoint(self, scope: Scope, aws_service: str, at: float) -> None:
         """The newest period with a datapoint ended at *at*, unix seconds."""
         self._set(families.NEWEST, (*_of(scope), aws_service), at)

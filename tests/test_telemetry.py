@@ -27,6 +27,8 @@ def full() -> Telemetry:
     telemetry = Telemetry("1.2.3")
     telemetry.config_reloaded(ok=True, at=1000)
     telemetry.series(42)
+    telemetry.loop_lag(0.01)
+    telemetry.loop_stalled(0)
     telemetry.budget(200)
     telemetry.leader(leads=True)
     telemetry.lease_transition()

@@ -16,8 +16,11 @@ from typing import Any, TypeVar
 
 from exporter.aws.faults import CONNECTION, TIMEOUT, NoAnswerError
 
-THREADS = 32
-"""Threads for botocore's calls; made as they are needed."""
+THREADS = 1024
+"""
+Threads for botocore's calls, made as they are needed: no limit of its own. `limits` says how many calls there may be of
+an account, region and API; were there fewer threads, two regions that hang would take them from all others.
+"""
 
 READING = 2.0
 """Seconds a thread may take beyond its attempt, to read an answer it has."""

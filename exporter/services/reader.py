@@ -163,6 +163,10 @@ class Reader:
         self.waiting = 0
         self.now = 0
 
+    def take_over(self, old: Reader) -> None:
+        """Let what *old* knew stand in where an answer fails; all is asked anew, for the configuration may differ."""
+        self._memory = {key: _Memory(answer=memory.answer, used=memory.used) for key, memory in old._memory.items()}
+
     def start_pass(self) -> None:
         """Begin a pass: take the time, forget the failures of the last and the answers nobody has used since long."""
         self.now = int(self._clock.time())
