@@ -23,12 +23,12 @@ def main() -> int:
     parser.add_argument("--series", type=int, default=100_000, help="of the estate; 1000000 runs its sweep once")
     parser.add_argument("--runs", type=int, default=5, help="of each measure")
     parser.add_argument("--minutes", type=int, default=60, help="simulated minutes of steady state")
-    parser.add_argument("--quick", action="store_true", help="two runs and 15 minutes: to see that it works")
+    parser.add_argument("--quick", action="store_true", help="two runs and 2 minutes: to see that it works")
     parser.add_argument("--only", action="append", choices=PARTS, help="a part; may be given several times")
     given = parser.parse_args()
     plan = Plan(series=given.series, runs=given.runs, minutes=given.minutes)
     if given.quick:
-        plan.runs, plan.minutes, plan.rest = 2, 15, 20.0
+        plan.runs, plan.minutes, plan.rest = 2, 2, 8.0
     parts = tuple(given.only or PARTS)
     if given.series >= _LARGEST:
         parts = ("growth",)

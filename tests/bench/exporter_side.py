@@ -24,7 +24,7 @@ from tests.bench.clock import HeldClock
 from tests.bench.estate import NOW
 from tests.bench.lines import each_line, say
 
-_QUIET = 0.5
+_QUIET = 0.4
 """Seconds without work after which everything that ends late, such as rendering, is through."""
 
 _STEP = 0.1

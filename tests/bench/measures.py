@@ -239,7 +239,7 @@ def steady(plan: Plan, sheet: Sheet) -> None:
         with simulated_aws(size, plan.latency) as aws, exporter(configs.usual(hurried=True), aws) as side:
             side.ask("settle")
             check(side.first["url"])
-            _simulated(side, 15 * 60)
+            _simulated(side, min(15, plan.minutes) * 60)
             _counts(aws)
             cpu, seconds = _simulated(side, plan.minutes * 60)
             check(side.first["url"])
