@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import gc
 import json
+import math
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -22,7 +23,7 @@ from exporter.clock import Clock
 from exporter.config import Config, load
 from exporter.engine import Engine, Feed, Parts, engine
 from exporter.errors import ConfigError, ExporterError, Fault
-from exporter.exposition import Rendered, render
+from exporter.exposition import Rendered, Renderer
 from exporter.model import Target
 from exporter.passes import statement, survey, whole_pass
 from exporter.report import Report
@@ -34,7 +35,7 @@ from exporter.web import Web
 
 _LOG = logs.logger(__name__)
 
-_RENDER_AT_LEAST = 15.0  # seconds between two looks at what is outlived
+_LOOK_AT_LEAST = 15.0  # seconds between two looks at the clock: it may be set, and what is outlived depends on it
 _RENDER_AT_MOST = 0.25  # seconds in which several passes that end together make one snapshot
 
 
@@ -260,16 +261,28 @@ class App:
         running.start(self.scheduler)
 
     async def _publish(self) -> None:
-        """Render a snapshot whenever the store changed, and now and then for what is outlived."""
-        version = -1
+        """Render a snapshot whenever the store changed, and in the second in which something is outlived."""
+        renderer = Renderer()
+        version, shown_at = -1, -math.inf
         while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_RENDER_AT_LEAST):
-                    version = await self.store.wait_changed(version)
-            snapshot = self.store.snapshot(self._clock.time())
+            now = self._clock.time()
+            if self.store.version == version and shown_at <= now < (self.store.next_expiry(shown_at) or math.inf):
+                await self._something_new(version, shown_at)
+                continue
+            version, shown_at = self.store.version, now
+            snapshot = await self.store.take(now)
             self.telemetry.series(snapshot.series)
-            self._page = await render(snapshot)
+            self._page = await renderer.render(snapshot)
+            del snapshot  # its blocks must not outlive the store's while nothing happens
             await asyncio.sleep(_RENDER_AT_MOST)
+
+    async def _something_new(self, version: int, shown_at: float) -> None:
+        """Return when the store is beyond *version* or something shown at *shown_at* is outlived; now and then, too."""
+        expiry = self.store.next_expiry(shown_at)
+        patience = _LOOK_AT_LEAST if expiry is None else min(_LOOK_AT_LEAST, expiry - self._clock.time())
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(0.01, patience)):
+                await self.store.wait_changed(version)
 
     def _refuse_fixed(self, config: Config) -> None:
         """Raise `ConfigError` for changes that only a restart can make."""

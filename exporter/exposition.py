@@ -2,10 +2,11 @@
 A snapshot as bytes: text format 0.0.4 and OpenMetrics 1.0, rendered and compressed once, served many times.
 
 The two formats differ in the lines above the samples only, so the samples are written and compressed once for both
-(performance.md 3.1, method F: whole columns through orjson, label sets as they are). What is kept is compressed; the
-plain text for the rare client without gzip is made from it on demand. A page is one gzip member, since curl and
-browsers stop after the first: it is put together from deflate blocks that end on byte boundaries, and stays open for
-a tail, the exporter's own metrics. Pure but for the worker thread that `render` compresses in.
+(performance.md 3.1, method F: whole columns through orjson, label sets as they are), and once for as long as their
+block stays the same. What is kept is compressed; the plain text for the rare client without gzip is made from it on
+demand. A page is one gzip member, since curl and browsers stop after the first: it is put together from deflate blocks
+that end on byte boundaries and from their checksums, and stays open for a tail, the exporter's own metrics. Pure but
+for the worker thread that `Renderer` compresses in.
 """
 
 from __future__ import annotations
@@ -16,18 +17,15 @@ import struct
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import compress
-from typing import Literal, Protocol
+from itertools import compress, pairwise
+from typing import Literal
 
 import orjson
 
+from exporter import crc
+from exporter.deflate import FASTEST, Codec, deflate, last
 from exporter.model import Block, Family, Snapshot
 from exporter.naming import escape, escape_help, info_base
-
-try:
-    from isal import isal_zlib as _isal
-except ImportError:  # no wheel for this platform
-    _isal = None  # type: ignore[assignment]
 
 Format = Literal["text", "openmetrics"]
 FORMATS: tuple[Format, Format] = ("text", "openmetrics")
@@ -37,45 +35,29 @@ _CONTENT_TYPES: Mapping[Format, str] = {
     "openmetrics": "application/openmetrics-text; version=1.0.0; charset=utf-8",
 }
 
-_SLICE = 4096
-"""Values rendered in one go: less than 1 ms on the event loop, and little enough to stay in memory already mapped."""
+_SLICE = 1024
+"""Values rendered in one go: well below 1 ms on the event loop, and little enough to stay in memory already mapped."""
 
-_SHARED = 16384
-"""Bytes of samples from which on they are compressed once for both formats, apart from their heads."""
+_FEW = 64
+"""Values up to which a family is compressed with its neighbours, rather than its blocks apart from their heads."""
+
+_HEADS = 64
+"""Families compressed together, at most."""
 
 _BATCH = 1 << 19
 """Bytes handed to the worker thread at once: about 1 ms of it."""
 
-_STORED = 0xFFFF
-"""Bytes in one stored deflate block (RFC 1951, 3.2.4)."""
+_MANY = 256
+"""Pieces handed to the worker thread at once, however small."""
+
+_PORTION = 1 << 18
+"""Bytes of plain text made at once."""
+
+_JOINS = 1000
+"""Pieces whose checksums are joined in one go: about 1 ms."""
 
 _GZIP_HEAD = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x04\xff"
 """Deflate, no name, no time, fastest, unknown system (RFC 1952, 2.3)."""
-
-
-class _Squeeze(Protocol):
-    def compress(self, data: bytes, /) -> bytes: ...
-
-    def flush(self, mode: int = ..., /) -> bytes: ...
-
-
-class Codec(Protocol):
-    """What is used of `zlib` and of `isal_zlib`, which does the same several times faster."""
-
-    DEFLATED: int
-    Z_FULL_FLUSH: int
-
-    def compressobj(self, level: int, method: int, wbits: int, /) -> _Squeeze:
-        """A fresh compressor; negative *wbits* for bare deflate."""
-        ...
-
-    def crc32(self, data: bytes, value: int, /) -> int:
-        """The checksum of *data* after bytes whose checksum is *value*."""
-        ...
-
-
-FASTEST: Codec = _isal or zlib
-"""`isal_zlib` where it is installed, else `zlib`."""
 
 
 def content_type(format: Format) -> str:  # noqa: A002 - the word of the specifications
@@ -198,113 +180,203 @@ class Rendered:
 
     def gzip(self, format: Format, tail: bytes = b"") -> list[bytes]:  # noqa: A002
         """A complete gzip stream of the page and, after it, *tail*; in pieces, to be sent one after another."""
+        return [*self.gzip_open(format), self.gzip_end(format, tail, last(tail))]
+
+    def gzip_open(self, format: Format) -> list[bytes]:  # noqa: A002
+        """The stream up to the end of the page, to be completed by `gzip_end`."""
+        return [_GZIP_HEAD, *self.page(format).blocks]
+
+    def gzip_end(self, format: Format, tail: bytes, deflated: bytes) -> bytes:  # noqa: A002
+        """
+        What completes the stream.
+
+        Args:
+            format: of the page.
+
+            tail: what is to follow the page.
+
+            deflated: its `last` block.
+        """
         page = self.page(format)
-        squeeze = zlib.compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS)
-        end = squeeze.compress(tail) + squeeze.flush()
         size = (page.size + len(tail)) & 0xFFFFFFFF
-        return [_GZIP_HEAD, *page.blocks, end + struct.pack("<II", zlib.crc32(tail, page.crc), size)]
+        return deflated + struct.pack("<II", FASTEST.crc32(tail, page.crc), size)
 
     def plain(self, format: Format) -> Iterator[bytes]:  # noqa: A002
-        """The page uncompressed, at most about a megabyte at a time: some ms of work each."""
+        """The page uncompressed, at most `_PORTION` bytes at a time: less than 1 ms of work each."""
         for block in self.page(format).blocks:
-            text = zlib.decompressobj(-zlib.MAX_WBITS).decompress(block)
-            if text:
-                yield text
+            inflate = FASTEST.decompressobj(-zlib.MAX_WBITS)
+            rest = block
+            while rest:
+                text = inflate.decompress(rest, _PORTION)
+                if text:
+                    yield text
+                rest = inflate.unconsumed_tail
 
 
-class _Writer:
-    """Collects one format's page: small families together, large ones' samples as they were compressed for both."""
+class _Piece:
+    """A stretch of text that is compressed, or waits to be; the text is let go as soon as it is."""
 
-    def __init__(self, codec: Codec, level: int) -> None:
-        self._codec = codec
-        self._level = level
-        self._blocks: list[bytes] = []
-        self._waiting: list[bytes] = []
-        self._waiting_size = 0
-        self._crc = 0
-        self._size = 0
+    __slots__ = ("ahead", "crc", "deflated", "size", "text")
 
-    def add(self, text: bytes) -> None:
-        """Text that is compressed with its neighbours."""
-        self._count(text)
-        self._waiting.append(text)
-        self._waiting_size += len(text)
-        if self._waiting_size >= _BATCH:
-            self._flush()
+    def __init__(self, text: bytes) -> None:
+        self.text = text
+        self.size = len(text)
+        self.deflated = b""
+        self.crc = 0
+        self.ahead: crc.Shift = ()
 
-    def add_compressed(self, text: bytes, block: bytes) -> None:
-        """Text whose deflate block is there already."""
-        self._flush()
-        self._count(text)
-        self._blocks.append(block)
-
-    def finish(self) -> Page:
-        """The page."""
-        self._flush()
-        return Page(tuple(self._blocks), self._crc, self._size)
-
-    def _count(self, text: bytes) -> None:
-        self._crc = self._codec.crc32(text, self._crc)
-        self._size += len(text)
-
-    def _flush(self) -> None:
-        if self._waiting:
-            self._blocks.append(deflate(b"".join(self._waiting), self._codec, self._level))
-            self._waiting = []
-            self._waiting_size = 0
+    def squeeze(self, codec: Codec, level: int) -> None:
+        """Compress it; the text is still there, to be let go where it was made (memory goes back to where it lay)."""
+        self.deflated = deflate(self.text, codec, level)
+        self.crc = codec.crc32(self.text, 0)
+        self.ahead = crc.shift(self.size)
 
 
-def deflate(text: bytes, codec: Codec = FASTEST, level: int = 1) -> bytes:
-    """Deflate blocks of *text* that end on a byte boundary and need nothing before them (RFC 1951)."""
-    squeeze = codec.compressobj(level, codec.DEFLATED, -zlib.MAX_WBITS)
-    return squeeze.compress(text) + squeeze.flush(codec.Z_FULL_FLUSH)
+_Run = tuple[tuple[Family, tuple[Block, ...]], ...]
+"""Families that are compressed together, a format at a time: each its head and the lines of its blocks."""
 
 
-async def render(snapshot: Snapshot, level: int = 1, codec: Codec = FASTEST) -> Rendered:
+class _Pieces:
     """
-    All formats of a snapshot.
-
-    Lines are written on the event loop, a few milliseconds at a time, and compressed in a worker thread (which holds
-    no lock meanwhile), so that a scrape in between waits for neither.
+    The pieces of one snapshot, by what they were made of.
 
     Args:
-        snapshot: what to render.
+        runs: heads and small families, one piece a format.
 
+        lines: samples of one block, the same in both formats.
+    """
+
+    __slots__ = ("lines", "runs")
+
+    def __init__(self) -> None:
+        self.runs: dict[_Run, tuple[_Piece, ...]] = {}
+        self.lines: dict[Block, tuple[_Piece, ...]] = {}
+
+
+class Renderer:
+    """
+    Makes pages of snapshots that follow each other.
+
+    A block that was in the snapshot before is not looked at again: its compressed lines are used once more. Blocks and
+    lines are kept for as long as the newest snapshot has them, the lines compressed only.
+
+    Args:
         level: of compression; 0 to 3 of isal, 1 to 9 of zlib.
 
         codec: `isal_zlib` where there is one, else `zlib`.
     """
-    writers = {format_: _Writer(codec, level) for format_ in FORMATS}
-    batch: list[tuple[dict[Format, bytes], bytes]] = []
-    size = 0
-    for family, blocks in snapshot.families:
-        heads = {format_: head(family, format_) for format_ in FORMATS}
-        for block in blocks:
-            for start in range(0, len(block.values), _SLICE):
-                lines = sample_lines(family, block, start, start + _SLICE)
-                batch.append((heads, lines))
-                heads = {}
-                size += len(lines)
-                if size >= _BATCH:
-                    await asyncio.to_thread(_write, writers, batch, codec, level)
-                    batch, size = [], 0
-    await asyncio.to_thread(_write, writers, batch, codec, level)
-    text, openmetrics = await asyncio.to_thread(lambda: [writers[format_].finish() for format_ in FORMATS])
-    return Rendered(text, openmetrics)
 
+    def __init__(self, level: int = 1, codec: Codec = FASTEST) -> None:
+        self._level = level
+        self._codec = codec
+        self._before = _Pieces()
 
-def _write(
-    writers: Mapping[Format, _Writer], batch: Sequence[tuple[Mapping[Format, bytes], bytes]], codec: Codec, level: int
-) -> None:
-    for heads, lines in batch:
-        shared = deflate(lines, codec, level) if len(lines) >= _SHARED else None
-        for format_, writer in writers.items():
-            if format_ in heads:
-                writer.add(heads[format_])
-            if shared is None:
-                writer.add(lines)
+    async def render(self, snapshot: Snapshot) -> Rendered:
+        """
+        All formats of a snapshot; one at a time.
+
+        Lines are written on the event loop, less than a millisecond at a time, and compressed in a worker thread
+        (which holds no lock meanwhile), so that a scrape in between waits for neither.
+        """
+        now = _Pieces()
+        waiting: list[_Piece] = []
+        size = 0
+        order: list[tuple[_Piece, ...]] = []
+        for piece in self._making(snapshot, now, order):
+            waiting.append(piece)
+            size += piece.size
+            if size >= _BATCH or len(waiting) >= _MANY:
+                await self._squeeze(waiting)
+                waiting, size = [], 0
+        await self._squeeze(waiting)
+        pages = [await _page([pieces[index % len(pieces)] for pieces in order]) for index in range(len(FORMATS))]
+        self._before = now
+        return Rendered(*pages)
+
+    def _making(self, snapshot: Snapshot, now: _Pieces, order: list[tuple[_Piece, ...]]) -> Iterator[_Piece]:
+        """Put all pieces in *order*, one for all formats or one a format; yields what must be compressed."""
+        for run, block in _parts(snapshot):
+            known = self._before.runs.get(run) if block is None else self._before.lines.get(block)
+            if known is None:
+                made = []
+                for piece in _run(run) if block is None else _lines(run[0][0], block):
+                    made.append(piece)
+                    yield piece
+                known = tuple(made)
+            if block is None:
+                now.runs[run] = known
+                order.append(known)
             else:
-                writer.add_compressed(lines, shared)
+                now.lines[block] = known
+                order.extend((piece,) for piece in known)
+
+    async def _squeeze(self, pieces: Sequence[_Piece]) -> None:
+        def all_of_them() -> None:
+            for piece in pieces:
+                piece.squeeze(self._codec, self._level)
+
+        if pieces:
+            await asyncio.to_thread(all_of_them)
+        for piece in pieces:
+            piece.text = b""
+
+
+async def render(snapshot: Snapshot, level: int = 1, codec: Codec = FASTEST) -> Rendered:
+    """All formats of one snapshot, with nothing before it to build on; see `Renderer`."""
+    return await Renderer(level, codec).render(snapshot)
+
+
+async def _page(pieces: Sequence[_Piece]) -> Page:
+    """The pieces as one page."""
+    checksum = 0
+    for index, piece in enumerate(pieces):
+        checksum = crc.join(checksum, piece.crc, piece.ahead)
+        if not index % _JOINS:
+            await asyncio.sleep(0)
+    return Page(
+        tuple([piece.deflated for piece in pieces if piece.size]), checksum, sum([piece.size for piece in pieces])
+    )
+
+
+def _parts(snapshot: Snapshot) -> Iterator[tuple[_Run, Block | None]]:
+    """
+    What is compressed apart, in the page's order: runs of heads and small families, and large families' blocks.
+
+    Small families are squeezed well only together (a quarter of the bytes and of the work), so a run is made again
+    where one of them is new; a block of a large one, which comes with its family, only where it is new itself.
+    """
+    run: list[tuple[Family, tuple[Block, ...]]] = []
+    values = 0
+    for family, blocks in snapshot.families:
+        count = sum([len(block.values) for block in blocks])
+        if count <= _FEW:
+            run.append((family, blocks))
+            values += count
+        else:
+            yield (*run, (family, ())), None
+            for block in blocks:
+                yield ((family, ()),), block
+            run, values = [], 0
+        if values >= _SLICE or len(run) >= _HEADS:
+            yield tuple(run), None
+            run, values = [], 0
+    if run:
+        yield tuple(run), None
+
+
+def _run(run: _Run) -> list[_Piece]:
+    """One piece a format."""
+    lines = [b"".join([sample_lines(family, block) for block in blocks]) for family, blocks in run]
+    heads = [[head(family, format_) for family, _ in run] for format_ in FORMATS]
+    return [_Piece(b"".join([part for pair in zip(each, lines, strict=True) for part in pair])) for each in heads]
+
+
+def _lines(family: Family, block: Block) -> Iterator[_Piece]:
+    """The samples of a block, in slices of about one size."""
+    count = len(block.values)
+    slices = max(1, -(-count // _SLICE))
+    for start, stop in pairwise([count * index // slices for index in range(slices + 1)]):
+        yield _Piece(sample_lines(family, block, start, stop))
 
 
 def _infinity(value: float) -> bytes:

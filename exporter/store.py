@@ -3,8 +3,10 @@ The newest values of every job, and the immutable snapshot that exposition reads
 
 Jobs replace their own blocks whole and know nothing of each other; what is left to this module is what only the whole
 can tell: values that are outlived, series that two jobs have both, families that two jobs understand differently, and
-the limit on all of them. Columns stay columns: a block is copied only where something in it must not be shown. Pure
-but for `wait_changed`; to be used from one event loop.
+the limit on all of them. Columns stay columns: a block is copied only where something in it must not be shown. What
+was learnt of a block is kept as long as the block is, and what a snapshot made of blocks as long as the next one is
+made of the same, so that only what is new is looked through, and what did not change comes out as the same object.
+Pure but for `wait_changed` and `take`; to be used from one event loop.
 """
 
 from __future__ import annotations
@@ -12,29 +14,23 @@ from __future__ import annotations
 import asyncio
 import math
 import operator
+import time
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import compress
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import compress, islice
 
+from exporter.kept import Kept
 from exporter.model import Block, Family, Snapshot
 
 OnDrop = Callable[[str, int, str], None]
 """Told of what was left out: reason (``conflict``, ``duplicate``, ``limit``), how many series, one of them."""
 
+_STRETCH = 0.001
+"""Seconds that `take` works before it lets others."""
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """A block with what is worth knowing of it without reading its columns again."""
-
-    block: Block
-    live: int
-    earliest: int
-
-    @property
-    def last_second(self) -> int:
-        """The last unix second at which all of it may be shown."""
-        return self.earliest + self.block.span
+_LABELS = 8192
+"""Label sets looked at in one go: less than 1 ms."""
 
 
 class Store:
@@ -51,25 +47,38 @@ class Store:
         self.max_series = max_series
         self.version = 0
         self._on_drop = on_drop
-        self._jobs: dict[str, tuple[_Kept, ...]] = {}
+        self._jobs: dict[str, tuple[Kept, ...]] = {}
         self._changed = asyncio.Event()
+        self._shown_at = -math.inf
+        self._memory = _Memory()
 
-    def put(self, job: str, blocks: Sequence[Block], at: int | None = None) -> None:
+    def put(self, job: str, blocks: Sequence[Block], at: float | None = None) -> None:
         """
         Replace everything *job* has by *blocks*, which nobody may change from now on.
 
+        The very blocks it has already change nothing: they live on, and what is shown stays as it is.
+
         Args:
-            at: unix seconds of which what is held (``ends`` is one instant for all) is known to be true, in place of
-                that instant; None leaves it.
+            job: its name.
+
+            blocks: of any families.
+
+            at: unix seconds at which the blocks whose ``ends`` is one instant for all are known to be true, in its
+                place; so what is said again, pass after pass, can be the very same block. None leaves their own.
 
         Raises:
             ValueError: columns of a block differ in length; what the job had before stays.
         """
-        held = [
-            replace(block, ends=at) if at is not None and isinstance(block.ends, int) else block for block in blocks
-        ]
-        self._jobs[job] = tuple(kept for kept in map(_keep, held) if kept.live)
-        self._touch()
+        before = self._jobs.get(job, ())
+        known = {kept.block: kept for kept in before}
+        after = tuple([known.get(block) or Kept(block) for block in blocks])
+        changed = len(before) != len(after) or not all(map(operator.is_, before, after))
+        for kept in after:
+            # One that the last snapshot left out as outlived is shown again, though it is the same.
+            changed |= kept.prolong(at, self._shown_at)
+        self._jobs[job] = after
+        if changed:
+            self._touch()
 
     def remove(self, job: str) -> None:
         """Forget everything *job* has."""
@@ -84,38 +93,31 @@ class Store:
         where another job has the same ones. Over the limit, what sorts last is left out, so that the rest stays the
         same from one snapshot to the next.
         """
-        families: dict[str, list[Block]] = {}
-        for kept in self._all():
-            block = kept.block if now <= kept.last_second else _unexpired(kept.block, now)
-            if block is not None:
-                families.setdefault(block.family.name, []).append(block)
-        seen = _Overlaps()
-        shown: list[tuple[Family, tuple[Block, ...]]] = []
-        room = self.max_series
-        beyond = 0
-        example = ""
-        for name in sorted(families):
-            blocks: list[Block] = []
-            for block in self._distinct(self._agreeing(families[name]), seen):
-                live = _live(block.values)
-                if live > room:
-                    beyond += live - room
-                    example = example or _name_one(block, _first_live(block.values, room))
-                    cut, live = _first(block, room), room
-                else:
-                    cut = block
-                room -= live
-                if live:
-                    blocks.append(cut)
-            if blocks:
-                shown.append((blocks[0].family, tuple(blocks)))
-        if beyond:
-            self._on_drop("limit", beyond, example)
-        return Snapshot(at=now, families=tuple(shown), series=self.max_series - room)
+        making = self._making(now)
+        while True:
+            try:
+                next(making)
+            except StopIteration as made:
+                snapshot: Snapshot = made.value
+                return snapshot
+
+    async def take(self, now: float) -> Snapshot:
+        """The same, of what there is when it is called, made a millisecond at a time: a scrape need not wait for it."""
+        making = self._making(now)
+        until = time.perf_counter() + _STRETCH
+        while True:
+            try:
+                next(making)
+            except StopIteration as made:
+                snapshot: Snapshot = made.value
+                return snapshot
+            if time.perf_counter() >= until:
+                await asyncio.sleep(0)
+                until = time.perf_counter() + _STRETCH
 
     def next_expiry(self, now: float) -> float | None:
         """The first whole unix second after *now* at which a value shown at *now* is outlived; None for none."""
-        lasts = (kept.last_second if kept.last_second >= now else _next_last(kept.block, now) for kept in self._all())
+        lasts = (kept.last_second(now) for kept in self._all())
         return min((float(last + 1) for last in lasts if last is not None), default=None)
 
     async def wait_changed(self, after_version: int) -> int:
@@ -129,116 +131,141 @@ class Store:
         self._changed.set()
         self._changed = asyncio.Event()
 
-    def _all(self) -> Iterator[_Kept]:
+    def _all(self) -> Iterator[Kept]:
         for job in sorted(self._jobs):
             yield from self._jobs[job]
 
-    def _agreeing(self, blocks: Sequence[Block]) -> list[Block]:
+    def _making(self, now: float) -> Generator[None, None, Snapshot]:
+        """Make a snapshot, pausing every fraction of a millisecond."""
+        self._shown_at = max(now, self._shown_at)
+        before, memory = self._memory, _Memory()
+        families: dict[str, list[Block]] = {}
+        live: dict[Block, int] = {}
+        for kept in tuple(self._all()):
+            yield from kept.learning()
+            block = kept.shown(now)
+            if block is not None:
+                families.setdefault(block.family.name, []).append(block)
+                live[block] = kept.live_at(now)
+        shown: list[tuple[Family, tuple[Block, ...]]] = []
+        room = self.max_series
+        beyond = 0
+        example = ""
+        for name in sorted(families):
+            yield
+            agreeing = tuple(self._agreeing(families[name], live))
+            blocks: list[Block] = []
+            for block in (yield from self._distinct(agreeing, live, before, memory)):
+                count = live[block]
+                if count > room:
+                    beyond += count - room
+                    example = example or _name_one(block, _first_live(block.values, room))
+                    if room:
+                        blocks.append(memory.cut(block, room, before))
+                    room = 0
+                elif count:
+                    blocks.append(block)
+                    room -= count
+            if blocks:
+                shown.append((blocks[0].family, tuple(blocks)))
+        if beyond:
+            self._on_drop("limit", beyond, example)
+        self._memory = memory
+        return Snapshot(at=now, families=tuple(shown), series=self.max_series - room)
+
+    def _agreeing(self, blocks: Sequence[Block], live: dict[Block, int]) -> Iterator[Block]:
         """Those of one family's blocks that mean the family of the first."""
         meant = _meaning(blocks[0].family)
-        agreeing = []
         for block in blocks:
             if _meaning(block.family) == meant:
-                agreeing.append(block)
+                yield block
             else:
-                self._on_drop("conflict", _live(block.values), _name_one(block, _first_live(block.values, 0)))
-        return agreeing
+                self._on_drop("conflict", live[block], _name_one(block, _first_live(block.values, 0)))
 
-    def _distinct(self, blocks: Sequence[Block], seen: _Overlaps) -> Sequence[Block]:
+    def _distinct(
+        self, blocks: tuple[Block, ...], live: dict[Block, int], before: _Memory, memory: _Memory
+    ) -> Generator[None, None, Sequence[Block]]:
         """One family's blocks with each series only once, the first one's."""
-        if not seen.any(blocks):
+        if not (yield from memory.overlap(blocks, before)):
             return blocks
-        taken: set[bytes] = set()
-        distinct = []
-        dropped = 0
-        example = ""
-        for block in blocks:
-            values = block.values
-            twice = []
-            for index, (label, value) in enumerate(zip(block.labels, values, strict=True)):
-                if math.isnan(value):
-                    continue
-                if label in taken:
-                    twice.append(index)
-                taken.add(label)
-            if twice:
-                dropped += len(twice)
-                example = example or _name_one(block, twice[0])
-                values = values[:]
-                for index in twice:
-                    values[index] = math.nan
-                block = replace(block, values=values)  # noqa: PLW2901 - the same block, less what is there already
-            distinct.append(block)
-        if dropped:
-            self._on_drop("duplicate", dropped, example)
+        found = before.distinct.get(blocks)
+        if found is None:
+            found = yield from _only_once(blocks)
+        memory.distinct[blocks] = found
+        distinct, twice, example = found
+        live.update({fresh: live[block] - n for fresh, block, n in zip(distinct, blocks, twice, strict=True)})
+        if example:
+            self._on_drop("duplicate", sum(twice), example)
         return distinct
 
 
-class _Overlaps:
-    """
-    Whether blocks may have a series twice; one answer serves every family over the same lists of labels.
+_Distinct = tuple[tuple[Block, ...], tuple[int, ...], str]
+"""Blocks without the series that were there before, how many each has lost, and one of those."""
 
-    Blocks of many families share the label list of their resources, so the lists' identities are what is remembered.
-    It lives as long as one snapshot is made, and so do the lists.
+
+class _Memory:
+    """
+    What a snapshot made of blocks, for the next one. It lives until that is made, and so do the blocks and lists.
+
+    Blocks of many families share the label list of their resources, so whether something occurs twice is remembered
+    by the lists' identities: one answer serves every family over the same lists, for as long as the lists are used.
     """
 
     def __init__(self) -> None:
-        self._answers: dict[tuple[int, ...], bool] = {}
+        self.distinct: dict[tuple[Block, ...], _Distinct] = {}
+        self._cuts: dict[tuple[Block, int], Block] = {}
+        self._overlaps: dict[tuple[int, ...], tuple[Sequence[Sequence[bytes]], bool]] = {}
 
-    def any(self, blocks: Sequence[Block]) -> bool:
+    def overlap(self, blocks: Sequence[Block], before: _Memory) -> Generator[None, None, bool]:
         """Whether any label set occurs twice in or between *blocks*, with or without a value."""
-        key = tuple(id(block.labels) for block in blocks)
-        answer = self._answers.get(key)
-        if answer is None:
+        key = tuple([id(block.labels) for block in blocks])
+        known = self._overlaps.get(key) or before._overlaps.get(key)
+        if known is None:
             together: set[bytes] = set()
             for block in blocks:
-                together.update(block.labels)
-            answer = self._answers[key] = len(together) < sum(len(block.labels) for block in blocks)
-        return answer
+                for start in range(0, len(block.labels), _LABELS):
+                    together.update(block.labels[start : start + _LABELS])
+                    yield
+            # The lists are kept with the answer: while they live, no other list has their identities.
+            lists = [block.labels for block in blocks]
+            known = lists, len(together) < sum(map(len, lists))
+        self._overlaps[key] = known
+        return known[1]
+
+    def cut(self, block: Block, room: int, before: _Memory) -> Block:
+        """*block* after its first *room* values that are there, the rest cut off."""
+        key = (block, room)
+        found = self._cuts[key] = before._cuts.get(key) or _first(block, room)
+        return found
 
 
-def _keep(block: Block) -> _Kept:
-    count = len(block.values)
-    ends = block.ends
-    if len(block.labels) != count or (not isinstance(ends, int) and len(ends) != count):
-        raise ValueError(
-            f"a block of {block.family.name} has {count} values for {len(block.labels)} label sets"
-            + ("" if isinstance(ends, int) else f" and {len(ends)} ends")
-        )
-    live = _live(block.values)
-    if isinstance(ends, int):
-        return _Kept(block, live, ends)
-    shown = ends if live == count else compress(ends, _is_live(block.values))
-    return _Kept(block, live, min(shown, default=0))
+def _only_once(blocks: Sequence[Block]) -> Generator[None, None, _Distinct]:
+    taken: set[bytes] = set()
+    distinct = []
+    lost = []
+    example = ""
+    for block in blocks:
+        twice = []
+        for index, label in compress(enumerate(block.labels), _is_live(block.values)):
+            if label in taken:
+                twice.append(index)
+            taken.add(label)
+            if not index % _LABELS:
+                yield
+        lost.append(len(twice))
+        if twice:
+            example = example or _name_one(block, twice[0])
+            values = block.values[:]
+            for index in twice:
+                values[index] = math.nan
+            block = replace(block, values=values)  # noqa: PLW2901 - the same block, less what is there already
+        distinct.append(block)
+    return tuple(distinct), tuple(lost), example
 
 
 def _is_live(values: array[float]) -> Iterable[bool]:
     """One boolean a value: only NaN differs from itself."""
     return map(operator.eq, values, values)
-
-
-def _live(values: array[float]) -> int:
-    return len(values) - sum(map(math.isnan, values))
-
-
-def _unexpired(block: Block, now: float) -> Block | None:
-    """*block* with what is outlived at *now* masked; None where nothing is left. Some of it is outlived."""
-    ends = block.ends
-    if isinstance(ends, int):
-        return None
-    oldest = now - block.span
-    values = array("d", (v if end >= oldest else math.nan for v, end in zip(block.values, ends, strict=True)))
-    return replace(block, values=values) if _live(values) else None
-
-
-def _next_last(block: Block, now: float) -> int | None:
-    """The last second of the value that is outlived next after *now*; None where all are."""
-    ends = block.ends
-    if isinstance(ends, int):
-        return None
-    oldest = now - block.span
-    first = min((end for end in compress(ends, _is_live(block.values)) if end >= oldest), default=None)
-    return None if first is None else first + block.span
 
 
 def _first(block: Block, count: int) -> Block:
@@ -250,12 +277,7 @@ def _first(block: Block, count: int) -> Block:
 
 def _first_live(values: array[float], skip: int) -> int:
     """The index of the value after *skip* values that are there; the number of values where there is none."""
-    for index, value in enumerate(values):
-        if not math.isnan(value):
-            if not skip:
-                return index
-            skip -= 1
-    return len(values)
+    return next(islice(compress(range(len(values)), _is_live(values)), skip, None), len(values))
 
 
 def _meaning(family: Family) -> tuple[object, ...]:

@@ -81,7 +81,12 @@ class Answer:
 
 @asynccontextmanager
 async def serving(
-    world: World | None = None, *, config_file: Path | None = None, recheck: float = 3600.0, scheme: str = "http"
+    world: World | None = None,
+    *,
+    config_file: Path | None = None,
+    recheck: float = 3600.0,
+    scheme: str = "http",
+    telemetry: Telemetry | None = None,
 ) -> AsyncIterator[Served]:
     """A running server and a client that does not unpack what it gets."""
     world = World() if world is None else world
@@ -90,7 +95,7 @@ async def serving(
         port=0,
         config_file=config_file,
         page=lambda: world.page,
-        telemetry=Telemetry("1.2.3"),
+        telemetry=telemetry or Telemetry("1.2.3"),
         ready=lambda: world.ready,
         healthy=lambda: world.healthy,
         reload=world.reload,

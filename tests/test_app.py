@@ -7,11 +7,18 @@ import re
 import signal
 import subprocess
 import sys
+import time
+from array import array
+from collections.abc import Callable
 from pathlib import Path
 
 import aiohttp
 import pytest
 
+from exporter.app import App
+from exporter.clock import FixedClock
+from exporter.config import Config
+from exporter.model import Block, Family
 from tests.harness import T, parsed, parsed_openmetrics
 from tests.running import has, running
 
@@ -48,6 +55,46 @@ async def test_the_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None
         assert ("storage_exporter_leader", frozenset({("cluster", "blue")})) in own
         _, front = await over.get("/")
         assert "ebs/ap-southeast-3" in front
+
+
+async def test_a_page_is_made_when_something_changes_and_when_something_is_outlived() -> None:
+    """Not when the same is said again, nor while nothing happens; gone in the second in which it is outlived."""
+    start = 1_000_000_000.0
+    real = time.monotonic() - 0.01
+
+    class Passing(FixedClock):
+        def time(self) -> float:
+            return self.at + time.monotonic() - real
+
+    config = Config()
+    app = App(config, read=lambda: config, source="none", environ={}, clock=Passing(start))
+    labels = [b'{id="a"}', b'{id="b"}']
+    brief = Block(Family("aws_brief_bytes", "Help.", ("id",)), labels, array("d", [1, 2]), int(start), 3)
+    fact = Block(Family("aws_fact_bytes", "Help.", ("id",)), labels, array("d", [3, 4]), int(start), 100)
+
+    def text() -> str:
+        return b"".join(app._page.plain("text")).decode() if app._page else ""
+
+    async def until(condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(10):
+            while not condition():
+                await asyncio.sleep(0.01)
+
+    publishing = asyncio.create_task(app._publish())
+    try:
+        app.store.put("j", [brief, fact])
+        await until(lambda: "aws_brief_bytes" in text())
+        page = app._page
+        for _ in range(20):
+            app.store.put("j", [brief, fact])
+            await asyncio.sleep(0.03)
+        assert app._page is page
+        await until(lambda: "aws_brief_bytes" not in text())
+        assert 4 <= app._clock.time() - start < 9  # not at the next look, 15 s later
+        assert "aws_fact_bytes" in text()
+    finally:
+        publishing.cancel()
+        await asyncio.gather(publishing, return_exceptions=True)
 
 
 async def test_a_bad_reload_changes_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

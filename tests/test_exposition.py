@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import gzip
 import math
 import subprocess
+import tracemalloc
+import weakref
 import zlib
 from array import array
 from collections.abc import Sequence
@@ -16,8 +20,9 @@ from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as strict_parse
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from exporter import exposition
-from exporter.exposition import FORMATS, Codec, Format, Rendered, content_type, negotiate, plain, render
+from exporter import crc, exposition
+from exporter.deflate import FASTEST, Codec
+from exporter.exposition import FORMATS, Format, Rendered, Renderer, content_type, negotiate, plain, render
 from exporter.model import Block, Family, Snapshot
 from exporter.naming import label_set
 from tests.tools import binary
@@ -142,7 +147,7 @@ def test_a_part_of_a_block_is_that_part(values: list[float], start: int, stop: i
     assert b"".join(parts) == exposition.sample_lines(COUNT, whole)
 
 
-@pytest.mark.parametrize("codec", [exposition.FASTEST, zlib], ids=["fastest", "zlib"])
+@pytest.mark.parametrize("codec", [FASTEST, zlib], ids=["fastest", "zlib"])
 @pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("data", [SMALL, large(), snapshot()], ids=["small", "large", "empty"])
 async def test_compressed_is_plain_compressed(data: Snapshot, form: Format, codec: Codec) -> None:
@@ -172,7 +177,129 @@ async def test_plain_comes_in_portions() -> None:
     rendered = await render(large(50_000))
     portions = list(rendered.plain("text"))
     assert len(portions) > 10
-    assert max(map(len, portions)) < 2 << 20
+    assert max(map(len, portions)) <= 1 << 18
+
+
+# ---- from one snapshot to the next -----------------------------------------------------------------------------------
+
+
+@given(st.lists(st.binary(max_size=50), max_size=6), st.integers(0, 1 << 20))
+def test_checksums_of_parts_make_that_of_the_whole(parts: list[bytes], zeros: int) -> None:
+    """However bytes are split, and however long the parts, as zlib has it."""
+    checksum, whole = 0, b""
+    for part in [*parts, bytes(zeros), b"end"]:
+        checksum = crc.join(checksum, zlib.crc32(part), crc.shift(len(part)))
+        whole += part
+    assert checksum == zlib.crc32(whole)
+
+
+def unpacked(rendered: Rendered) -> list[bytes]:
+    return [gzip.decompress(b"".join(rendered.gzip(form))) for form in FORMATS]
+
+
+def of(blocks: Sequence[Block]) -> Snapshot:
+    """A snapshot of blocks whose families come together."""
+    families: dict[Family, list[Block]] = {}
+    for each in blocks:
+        families.setdefault(each.family, []).append(each)
+    return snapshot(*families.items())
+
+
+class Counting:
+    """A codec that counts what it compresses."""
+
+    DEFLATED = zlib.DEFLATED
+    Z_FULL_FLUSH = zlib.Z_FULL_FLUSH
+
+    def __init__(self) -> None:
+        self.bytes = 0
+
+    def compressobj(self, level: int, method: int, wbits: int, /) -> Counting:
+        self.squeeze = zlib.compressobj(level, method, wbits)
+        return self
+
+    def compress(self, data: bytes, /) -> bytes:
+        self.bytes += len(data)
+        return self.squeeze.compress(data)
+
+    def flush(self, mode: int = zlib.Z_FINISH, /) -> bytes:
+        return self.squeeze.flush(mode)
+
+    def decompressobj(self, wbits: int, /) -> zlib._Decompress:
+        return zlib.decompressobj(wbits)
+
+    def crc32(self, data: bytes, value: int, /) -> int:
+        return zlib.crc32(data, value)
+
+
+async def test_what_did_not_change_is_not_compressed_again() -> None:
+    """The same snapshot costs nothing, one new block costs that block, and the bytes that stay are the same objects."""
+    codec = Counting()
+    renderer = Renderer(codec=codec)
+    data = large()
+    first = await renderer.render(data)
+    assert codec.bytes >= first.text.size
+    codec.bytes = 0
+    assert await renderer.render(data) == first
+    assert codec.bytes == 0
+    for index in (1, 2):  # a large family and a small one: its lines alone, or those of the run it is squeezed with
+        families = list(data.families)
+        family, (old,) = families[index]
+        new = Block(family, old.labels, array("d", [1.0] * len(old.values)), 1000, 100)
+        families[index] = family, (new,)
+        after = snapshot(*families)
+        second = await renderer.render(after)
+        lines = exposition.sample_lines(family, new)
+        assert codec.bytes == len(lines) if index == 1 else codec.bytes < 3000
+        assert unpacked(second) == [plain(after, form) for form in FORMATS]
+        stay = {id(each) for each in first.text.blocks} & {id(each) for each in second.text.blocks}
+        assert len(stay) > len(second.text.blocks) / 2
+        codec.bytes, data = 0, after
+
+
+CHANGES = st.lists(st.lists(st.integers(0, 7), max_size=8, unique=True).map(sorted), min_size=1, max_size=5)
+
+
+@given(changes=CHANGES, sizes=st.lists(st.sampled_from([0, 1, 40, 70, 2100]), min_size=8, max_size=8))
+def test_every_snapshot_of_a_row_is_rendered_right(changes: list[list[int]], sizes: list[int]) -> None:
+    """Blocks come, go and come back, alone and beside others of their family: always the page of this snapshot."""
+    families = [Family(f"aws_{n}_bytes", "Help.", ("id",), "gauge", "bytes") for n in range(3)]
+    blocks = [
+        block(families[n // 3], [((f"{n}-{i}",), math.nan if i == 3 else i / 7) for i in range(size)])
+        for n, size in enumerate(sizes)
+    ]
+
+    async def row() -> None:
+        renderer = Renderer()
+        for chosen in changes:
+            data = of([blocks[n] for n in chosen])
+            rendered = await renderer.render(data)
+            assert unpacked(rendered) == [plain(data, form) for form in FORMATS]
+            assert [rendered.page(form).crc for form in FORMATS] == [zlib.crc32(plain(data, form)) for form in FORMATS]
+
+    asyncio.run(row())
+
+
+async def test_nothing_is_kept_of_what_went() -> None:
+    """Blocks and their compressed lines are free once a snapshot without them is rendered and served."""
+    renderer = Renderer()
+    data: Snapshot | None = large()
+    assert data is not None
+    columns = [weakref.ref(each.values) for _, blocks in data.families for each in blocks]
+    tracemalloc.start()
+    try:
+        rendered: Rendered | None = await renderer.render(data)
+        assert rendered is not None
+        held = tracemalloc.get_traced_memory()[0]
+        compressed = sum(map(len, rendered.text.blocks))
+        assert held < compressed * 1.5 + 200_000  # once for both formats, and no plain text
+        rendered = data = None
+        await renderer.render(SMALL)
+        gc.collect()
+        assert tracemalloc.get_traced_memory()[0] < held / 4
+    finally:
+        tracemalloc.stop()
+    assert [ref() for ref in columns] == [None] * len(columns)
 
 
 def test_before_any_snapshot_there_is_the_tail() -> None:

@@ -7,8 +7,10 @@ import gzip
 import json
 import math
 import socket
+import threading
 from array import array
 
+import aiohttp
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as strict_parse
 from prometheus_client.parser import text_string_to_metric_families as parse_text
@@ -177,6 +179,52 @@ async def test_large_bodies_go_out_in_few_writes() -> None:
     assert b"".join(writes) == b"".join(pieces)
     assert max(map(len, writes)) <= WRITE_SIZE
     assert len(writes) <= math.ceil(sum(map(len, pieces)) / WRITE_SIZE) + 2
+
+
+async def test_the_exporters_own_metrics_are_written_once_for_all_who_ask_meanwhile() -> None:
+    """Off the event loop, for each format; who comes later gets fresh ones, and a client that goes takes nothing."""
+    entered, leave = threading.Event(), threading.Event()
+
+    class Slow(Telemetry):
+        renders = 0
+
+        def render(self, openmetrics: bool) -> bytes:
+            self.renders += 1
+            entered.set()
+            leave.wait(10)
+            return super().render(openmetrics)
+
+    telemetry = Slow("1")
+    async with serving(World(page=await render(snapshot())), telemetry=telemetry) as served:
+        going = asyncio.create_task(served.get())
+        asking = [asyncio.create_task(served.get(headers=GZIP)) for _ in range(3)]
+        await asyncio.to_thread(entered.wait, 10)
+        going.cancel()
+        assert (await served.get("/-/healthy")).status == 200  # the loop is free
+        assert telemetry.renders == 1
+        leave.set()
+        answers = await asyncio.gather(*asking)
+        assert all(b"storage_exporter_build_info" in gzip.decompress(each.body) for each in answers)
+        renders = telemetry.renders
+        telemetry.series(77)
+        assert "storage_exporter_series 77.0" in (await served.get()).text
+        assert telemetry.renders == renders + 1
+
+
+async def test_half_a_page_is_never_taken_for_a_whole_one() -> None:
+    """Where the exporter's own metrics fail the connection breaks, so that a scraper knows; the log says why."""
+
+    class Broken(Telemetry):
+        def render(self, openmetrics: bool) -> bytes:
+            raise RuntimeError("inner workings")
+
+    with logged() as log:
+        async with serving(World(page=await render(snapshot())), telemetry=Broken("1")) as served:
+            with pytest.raises(aiohttp.ClientError):
+                await served.get(headers=GZIP)
+            assert (await served.get("/-/healthy")).status == 200
+    (line,) = [line for line in map(json.loads, log.getvalue().splitlines()) if line["event"] == "request_failed"]
+    assert line["error"] == "RuntimeError: inner workings"
 
 
 # ---- health, reload, landing -----------------------------------------------------------------------------------------
