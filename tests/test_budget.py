@@ -124,4 +124,4 @@ async def test_the_budget_holds_before_the_first_service_spends(monkeypatch: pyt
             assert full == pytest.approx(8 * 8 * 0.0292 + 3 * 0.0292)
             assert over.own("storage_exporter_aws_budget_dollars_per_month") == 4
     said = [entry for each in lines.getvalue().splitlines() if (entry := json.loads(each))["event"] == "budget"]
-    assert [entry["msg"] for entry in said] == ["the budget of 4 dollars a month defers: on-request, standard"]
+    assert [entry["msg"] for entry in said] == ["the budget of 4 dollars a month defers: standard"]

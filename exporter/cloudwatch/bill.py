@@ -358,7 +358,7 @@ def changes(lines: Sequence[Line], left_out: Sequence[LeftOut]) -> list[Change]:
     spared: dict[str, float] = {}
     for line in lines:
         name, per_hour = line.covered
-        if name:
+        if name and per_hour:
             spared[name] = spared.get(name, 0.0) + month(per_hour)
     found += [Change(f"with {name} scraped", -dollars, f"covered: [{name}]") for name, dollars in spared.items()]
     pinned = [line for line in lines if line.pinned]

@@ -140,6 +140,8 @@ def beyond(
     if dollars is None:
         return frozenset()
     for tier in order:
+        if not total.get(tier):
+            continue  # leaving it out would save nothing
         rest = sum(cost for each, cost in total.items() if each not in left_out)
         if rest <= dollars * (ROOM if tier in before else 1.0):
             break
