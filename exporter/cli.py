@@ -127,7 +127,7 @@ def plan(config_path: str | None, as_json: bool) -> None:  # noqa: FBT001 - clic
     if as_json:
         click.echo(json.dumps(billing.as_json(statement), indent=1))
     elif sys.stdout.isatty():
-        _statement(statement)
+        show(statement)
     else:
         click.echo(billing.as_text(statement), nl=False)
     if statement.verdict:
@@ -303,7 +303,7 @@ def _leave(failures: Mapping[str, Mapping[str, str]]) -> None:
     sys.exit(1 if failures else 0)
 
 
-def _statement(statement: billing.Statement) -> None:
+def show(statement: billing.Statement) -> None:
     """The tables of the bill, as wide as the terminal, and what they come to."""
     console = Console()
     for each in billing.tables(statement):

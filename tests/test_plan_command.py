@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from exporter import billing
+from exporter import billing, cli
 from exporter.app import App
 from exporter.aws import prices
 from exporter.clock import FixedClock
@@ -93,16 +93,25 @@ async def test_three_hundred_volumes_cost_no_more_than_they_may(
     ],
 )
 async def test_the_budget_is_said_before_anything_is_spent(
-    budget: int, deferred: list[str], left: float, monkeypatch: pytest.MonkeyPatch
+    budget: int,
+    deferred: list[str],
+    left: float,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """`plan` tells which tiers would be deferred, lowest first, and that what is essential stays."""
+    """`plan` tells which tiers would be deferred, lowest first, and that what is essential stays; on a terminal too."""
     world = World(1, WorldClock(at=T), estate=platform())
     found = await surveyed(monkeypatch, world, sized(budget={"dollars_per_month": budget}))
     said = billing.as_json(found)
-    assert [name for name in said["budget"]["deferred"] if name != "on-request"] == deferred
+    assert said["budget"]["deferred"] == deferred
     assert said["dollars_per_month"]["projected"] == pytest.approx(left, abs=0.01)
     assert ("defers: " in found.verdict) is bool(deferred)
     assert ("essential alone" in found.verdict) is (budget == 50)
+    cli.show(found)
+    shown = " ".join(capsys.readouterr().out.split())
+    assert f"${left:,.2f}" in shown
+    assert ("standard (deferred)" in shown) is bool(deferred)
+    assert (found.verdict[1:] or "everything fits into the budget"[1:]) in shown
 
 
 def test_plan_prints_tables_and_json(tmp_path: Path) -> None:
