@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import json
 import math
 import signal
 import sys
@@ -17,12 +18,14 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Self
 
 from exporter import __version__, logs
+from exporter.billing import Statement, as_json, as_text
 from exporter.clock import Clock
 from exporter.config import Config, load
 from exporter.engine import Engine, Feed, Parts, engine
 from exporter.errors import ConfigError, ExporterError, Fault
 from exporter.exposition import Rendered, Renderer
 from exporter.model import Target
+from exporter.passes import statement, survey, whole_pass
 from exporter.report import Report
 from exporter.scheduler import Scheduler
 from exporter.settings import faults_between, notices
@@ -103,34 +106,53 @@ class App:
 
     # ---- one pass and out ------------------------------------------------------------------------------------------
 
-    async def once(self, told: Callable[[str, Report], None] = lambda _name, _report: None) -> tuple[Feed, ...]:
+    async def once(
+        self,
+        told: Callable[[str, Report], None] = lambda _name, _report: None,
+        warned: Callable[[str], None] = lambda _text: None,
+    ) -> tuple[Feed, ...]:
         """
-        One pass of everything, side by side.
+        One pass of everything, side by side. With a budget everything is discovered first, so that it holds.
 
         Args:
             told: called with the name and report of each feed as it ends.
+
+            warned: called with what the budget leaves out, before anything is asked of CloudWatch.
 
         Returns:
             The feeds, each with its report; the values are in the store.
         """
 
         async def one(feed: Feed) -> None:
-            whole, left = Report(), -1
-            while whole.waiting != left:  # what a pass puts off is read by another, as long as that gets on
-                left = whole.waiting
-                await self.scheduler.once(feed.job())
-                whole.add(feed.report)
-                if not whole.waiting:
-                    break
-            feed.report = whole
-            if feed.name in self.scheduler.errors and not feed.report.failures:
-                feed.report.failures["pass"] = self.scheduler.errors[feed.name]
+            await whole_pass(feed, self.scheduler)
             told(feed.name, feed.report)
 
         async with engine(self.config, self._parts) as built:
+            if built.budget.dollars is not None:
+                await survey(built, self.scheduler)
+                if verdict := built.budget.verdict():
+                    warned(verdict)
             for following in (False, True):
                 await asyncio.gather(*(one(feed) for feed in built.feeds if feed.follows is following))
             return built.feeds
+
+    async def survey(self) -> Statement:
+        """
+        Discover everything, ask CloudWatch for no metric, and say what asking would cost.
+
+        Raises:
+            `ConfigError`: where no region is known.
+        """
+        async with engine(self.config, self._parts) as built:
+            await survey(built, self.scheduler)
+            return await statement(built, self.telemetry, self._clock)
+
+    async def plan(self, form: str) -> str | None:
+        """The bill of what runs, as ``json`` or ``text``; None before a service knows what there is."""
+        if self._engine is None or not any(feed.collector for feed in self._engine.feeds):
+            return None
+        found = await statement(self._engine, self.telemetry, self._clock, running=True)
+        return as_text(found) if form == "text" else json.dumps(as_json(found), indent=1) + "\n"
 
     # ---- for good --------------------------------------------------------------------------------------------------
 
@@ -158,6 +180,7 @@ class App:
             reload=self.reload,
             landing=self._landing,
             targets=self._targets,
+            plan=self.plan,
         )
         bound_host, bound_port = await web.start()
         try:

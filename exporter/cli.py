@@ -11,14 +11,14 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import click
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from exporter import __version__, exposition, logs, printing
+from exporter import __version__, billing, exposition, logs, printing
 from exporter.app import App, read_config
 from exporter.clock import Clock, SystemClock
 from exporter.config import Config, Role, Scope, dump
@@ -26,8 +26,9 @@ from exporter.demo import SCENARIOS, DemoServer, World, WorldClock, mission_worl
 from exporter.demo.regions import EXTERNAL_ID, SECOND_REGION, SECOND_ROLE
 from exporter.errors import ConfigError, ExporterError
 from exporter.model import Snapshot
+from exporter.passes import failures_of
 from exporter.policy import policy as policy_document
-from exporter.report import Report, action_of, explain
+from exporter.report import Report
 from exporter.services.registry import SERVICES
 from exporter.settings import notices
 
@@ -49,6 +50,7 @@ def main() -> None:
     \b
     Try it without an account:   storage-exporter demo
     Against your account:        storage-exporter once      (one pass, printed)
+                                 storage-exporter plan      (what that costs a month)
                                  storage-exporter run       (serves /metrics on :9116)
     What it may do there:        storage-exporter policy    (IAM policy)
 
@@ -89,10 +91,7 @@ def once(config_path: str | None, form: str | None, verbose: bool) -> None:  # n
         click.echo(exposition.plain(snapshot), nl=False)
     else:
         _table(snapshot)
-    for job, each in failures.items():
-        for operation, text in each.items():
-            click.echo(f"{job}: {operation}: {text}", err=True)
-    sys.exit(1 if failures else 0)
+    _leave(failures)
 
 
 async def _once(config: Config, clock: Clock) -> tuple[Snapshot, dict[str, dict[str, str]]]:
@@ -107,16 +106,38 @@ async def _once(config: Config, clock: Clock) -> tuple[Snapshot, dict[str, dict[
                     f"[dim]{name}: {report.queries} queries, {report.billable} billed metrics, ${report.dollars:.5f}[/]"
                 )
 
-        feeds = await app.once(told)
-    failures = {
-        feed.name: {
-            operation: explain(error, action_of(SERVICES[feed.service], operation))
-            for operation, error in feed.report.failures.items()
-        }
-        for feed in feeds
-        if feed.report.failures
-    }
-    return app.store.snapshot(clock.time()), failures
+        feeds = await app.once(told, lambda verdict: click.echo(f"note: {verdict}", err=True))
+    return app.store.snapshot(clock.time()), failures_of(feeds)
+
+
+@main.command()
+@_CONFIG
+@click.option("--json", "as_json", is_flag=True, help="For programs: every metric and kind; its shape is versioned.")
+def plan(config_path: str | None, as_json: bool) -> None:  # noqa: FBT001 - click's way
+    """
+    Print the CloudWatch bill before it is run up: what would be asked of what there is, and what a change would save.
+
+    Discovers as `run` does (Describe calls, and the requests of S3, KMS and ListMetrics that cost next to nothing); no
+    metric is asked for. Names on stderr what could not be read, and is therefore not in the bill.
+    """
+    config = _read(config_path)
+    logs.configure("logfmt", "error")
+    with _refusals():
+        statement = asyncio.run(_plan(config, SystemClock()))
+    if as_json:
+        click.echo(json.dumps(billing.as_json(statement), indent=1))
+    elif sys.stdout.isatty():
+        show(statement)
+    else:
+        click.echo(billing.as_text(statement), nl=False)
+    if statement.verdict:
+        click.echo(f"note: {statement.verdict}", err=True)
+    _leave(statement.failures)
+
+
+async def _plan(config: Config, clock: Clock) -> billing.Statement:
+    with Console(stderr=True).status("asking AWS what there is ..."):
+        return await _app(config, None, clock).survey()
 
 
 @main.command()
@@ -272,6 +293,31 @@ def _refusals() -> Iterator[None]:
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _leave(failures: Mapping[str, Mapping[str, str]]) -> None:
+    """Name on stderr what could not be read, and end with 1 where there is any."""
+    for job, each in failures.items():
+        for operation, text in each.items():
+            click.echo(f"{job}: {operation}: {text}", err=True)
+    sys.exit(1 if failures else 0)
+
+
+def show(statement: billing.Statement) -> None:
+    """The tables of the bill, as wide as the terminal, and what they come to."""
+    console = Console()
+    for each in billing.tables(statement):
+        table = Table(
+            title=each.title, title_justify="left", title_style="bold", box=None, pad_edge=False, header_style="dim"
+        )
+        for number, heading in enumerate(each.headings):
+            right = number >= each.numbers
+            table.add_column(heading, justify="right" if right else "left", no_wrap=right)
+        for row in each.rows:
+            table.add_row(*map(Text, row), style="bold" if row[0] == "total" else "")
+        console.print(table, "")
+    for text in billing.sentences(statement):
+        console.print(Text(text))
 
 
 def _table(snapshot: Snapshot) -> None:

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from exporter import logs
 from exporter.aws import prices
 from exporter.clock import Clock
 from exporter.cloudwatch.batch import batches
-from exporter.cloudwatch.budget import Budget
+from exporter.cloudwatch.bill import Bill, Requests, bill_of
+from exporter.cloudwatch.budget import Budget, Decision
 from exporter.cloudwatch.fetch import Access as MetricAccess
 from exporter.cloudwatch.fetch import Fetched, fetch
 from exporter.cloudwatch.grid import Grid
@@ -65,6 +66,8 @@ class Settings:
         constant: labels every series carries, such as ``cluster``.
 
         concurrency: requests to CloudWatch that a pass has under way at one time.
+
+        reasons: why not, of the metrics that are not asked: (kind, metric) → `rows.why_not`.
     """
 
     rows: tuple[ActiveRow, ...]
@@ -72,6 +75,7 @@ class Settings:
     intervals: Mapping[str, int] = field(default_factory=dict)
     constant: tuple[tuple[str, str], ...] = ()
     concurrency: int = 10
+    reasons: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
 
 class Collector:
@@ -129,7 +133,6 @@ class Collector:
         self._facts: list[Block] = []
         self._ages: list[Block] = []
         self._once = logs.Once(_LOG, 3600, clock.monotonic)
-        self._deferred: frozenset[Tier] = frozenset()
         self._failing: dict[str, type[Exception]] = {}
         self.name = f"{service.name}/{scope.account_id}/{scope.region}"
 
@@ -155,7 +158,7 @@ class Collector:
             report.waiting = inventory.waiting
             await self._take(inventory)
             self._keep()  # facts first: they are served even if CloudWatch hangs
-            chosen = self._plan()
+            chosen = self._plan(whole=not inventory.failures and not inventory.waiting)
             await self._fetch(chosen, report)
         finally:
             self._keep()
@@ -207,29 +210,63 @@ class Collector:
 
     # ---- plan ----
 
-    def _plan(self) -> Plan:
+    def _plan(self, *, whole: bool) -> Plan:
+        """What is due and within the budget; *whole* says whether the inventory is all there is."""
         costs = projected(self._grid)
-        self._budget.project(self._scope, self._service.name, costs)
-        deferred = self._budget.deferred()
+        decision = self._weigh(costs, whole=whole)
+        if decision.change:
+            logs.log(_LOG, "warning" if decision.deferred else "info", "budget", decision.change)
         for tier in Tier:
-            asked = 0.0 if tier in deferred else costs.get(tier, 0.0)
-            self._telemetry.projected(self._scope, self._service.name, tier.value, asked)
-            left_out = sum(len(group) * len(group.rows) for group in self._grid.groups if group.tier is tier)
-            self._telemetry.deferred(
-                self._scope, self._service.name, tier.value, "budget", left_out if tier in deferred else 0
-            )
-        if deferred != self._deferred:
-            self._deferred = deferred
-            names = ", ".join(sorted(tier.value for tier in deferred)) or "nothing"
-            logs.log(
-                _LOG,
-                "warning" if deferred else "info",
-                "budget",
-                f"the budget of {self._budget.dollars} dollars a month defers: {names}",
-                scope=self._scope,
-                aws_service=self._service.name,
-            )
-        return plan(self._grid, self._clock.time(), deferred=deferred)
+            groups = [group for group in self._grid.groups if group.tier is tier]
+            out = tier in decision.deferred
+            count = sum(len(group) * len(group.rows) for group in groups)
+            silent = sum(len(self._grid.backed_off(group)) * len(group.rows) for group in groups)
+            self._telemetry.offered(self._scope, self._service.name, tier.value, costs.get(tier, 0.0))
+            self._telemetry.projected(self._scope, self._service.name, tier.value, 0.0 if out else costs.get(tier, 0.0))
+            for reason, rows in (
+                ("budget", count if out and decision.reason == "budget" else 0),
+                ("starting", count if out and decision.reason == "starting" else 0),
+                ("silent", silent),
+            ):
+                self._telemetry.deferred(self._scope, self._service.name, tier.value, reason, rows)
+        return plan(self._grid, self._clock.time(), deferred=decision.deferred)
+
+    def _weigh(self, costs: Mapping[Tier, float], *, whole: bool) -> Decision:
+        if self._settings.rows:
+            self._budget.project(self._scope, self._service.name, costs, whole=whole)
+        return self._budget.decide(self._clock.monotonic())
+
+    # ---- the bill ----
+
+    async def survey(self, report: Report) -> None:
+        """Discover, and ask nothing of CloudWatch's metrics: what a pass would cost is then known. Raises as `run`."""
+        self._reader.start_pass()
+        inventory = await self._service.discover(self._reader, self._scope)
+        report.failures.update(inventory.failures)
+        report.waiting = inventory.waiting
+        await self._take(inventory)
+        self._budget.project(self._scope, self._service.name, projected(self._grid))
+
+    async def bill(self) -> Bill:
+        """What this service costs in this scope as it stands."""
+        settings = self._settings
+        apis = {operation.name: operation.api for operation in self._service.operations}
+        requests = tuple(
+            Requests(self._scope.account_id, self._service.name, apis[name], name, per_hour)
+            for name, per_hour in self._reader.askings().items()
+            if prices.request_dollars(apis[name], name)
+        )
+        bill = await asyncio.to_thread(  # a large one takes a while
+            bill_of,
+            self._grid,
+            self._resources,
+            self._service.rows,
+            settings.reasons,
+            self._scope,
+            self._service.name,
+            self._clock.time(),
+        )
+        return replace(bill, requests=requests)
 
     # ---- fetch, convert ----
 

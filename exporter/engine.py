@@ -82,9 +82,9 @@ class Feed:
         self._make = make
         self._before: Collector | None = None
 
-    def job(self) -> Job:
-        """The feed as the scheduler runs it."""
-        return Job(self.name, self.service, PASS_EVERY, self._deadline, self.run)
+    def job(self, *, survey: bool = False) -> Job:
+        """The feed as the scheduler runs it; with *survey* what is only discovered."""
+        return Job(self.name, self.service, PASS_EVERY, self._deadline, self.survey if survey else self.run)
 
     def take_over(self, old: Feed) -> None:
         """Begin with what *old*, of the same name, had: a reload must not cost a gap."""
@@ -102,6 +102,16 @@ class Feed:
 
     async def run(self) -> Outcome:
         """One pass. Raises `ExporterError` where it is not even known whose AWS this is."""
+        # The pass fills this very report, so that one cut off at its deadline still tells what it met.
+        await (await self._begin()).run(self.report)
+        return Outcome(self.report.ok, self.access.scope)
+
+    async def survey(self) -> Outcome:
+        """What a pass discovers, without asking CloudWatch's metrics. Raises as `run`."""
+        await (await self._begin()).survey(self.report)
+        return Outcome(self.report.ok, self.access.scope)
+
+    async def _begin(self) -> Collector:
         self.report = Report()
         if self.collector is None:
             try:
@@ -113,9 +123,7 @@ class Feed:
             if self._before is not None and self._before.name == self.collector.name:
                 self.collector.take_over(self._before)
             self._before = None
-        # The pass fills this very report, so that one cut off at its deadline still tells what it met.
-        await self.collector.run(self.report)
-        return Outcome(self.report.ok, self.access.scope)
+        return self.collector
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +132,7 @@ class Engine:
 
     config: Config
     feeds: tuple[Feed, ...]
+    budget: Budget
 
 
 @contextlib.asynccontextmanager
@@ -142,7 +151,13 @@ async def engine(config: Config, parts: Parts) -> AsyncIterator[Engine]:
         user_agent=f"storage-exporter/{__version__}",
         identity=config.identity,
     )
-    budget = Budget(config.budget.dollars_per_month)
+    asking = sum(bool(settings_of(SERVICES[name], section, config).rows) for name, section in sections(config).items())
+    budget = Budget(
+        config.budget.dollars_per_month,
+        essential=config.budget.essential == "defer",
+        feeds=asking * len(list(places(config))),
+        now=parts.clock.monotonic(),
+    )
     parts.telemetry.budget(config.budget.dollars_per_month)
     shared = _Shared(parts, budget, Neighbours())
     async with runtime:
@@ -151,7 +166,7 @@ async def engine(config: Config, parts: Parts) -> AsyncIterator[Engine]:
             for region, roles in places(config)
             for feed in _feeds(config, shared, runtime.open(region, roles), roles)
         )
-        yield Engine(config, feeds)
+        yield Engine(config, feeds, budget)
 
 
 def places(config: Config) -> Iterator[tuple[str | None, Sequence[Role]]]:

@@ -84,9 +84,32 @@ DROPPED = _counter(
 REQUESTS = _counter("aws_requests", "Requests sent to an AWS API, each attempt counted.", *CALL)
 RETRIES = _counter("aws_retries", "Requests that repeated one that had failed.", *CALL)
 ERRORS = _counter("aws_errors", "Requests that failed, by AWS's error code or our word for none.", *CALL, "code")
-QUERIES = _counter("aws_queries", "Metric queries (metric and statistic of one resource) sent to CloudWatch.", *CALL)
-BILLABLE = _counter("aws_billable_metrics", "Metrics that CloudWatch bills for the requests sent.", *CALL)
-COST = _counter("aws_cost_dollars", "What the requests sent cost at the list price, in US dollars.", *CALL)
+QUERIES = _counter(
+    "aws_queries", "Metric queries (metric and statistic of one resource) that CloudWatch answered, each once.", *CALL
+)
+BILLABLE = _counter(
+    "aws_billable_metrics",
+    "Metrics that CloudWatch bills for what it answered: the usage type CW:GMD-Metrics, from below.",
+    *CALL,
+)
+COST = _counter(
+    "aws_cost_dollars",
+    "What the requests answered cost at the list price, in US dollars, free amounts of an account not taken off.",
+    *CALL,
+)
+UNCONFIRMED_QUERIES = _counter(
+    "aws_unconfirmed_queries",
+    "Metric queries in requests of which AWS does not say whether they are billed: failed, throttled, or for a further "
+    "page of an answer.",
+    *CALL,
+    "reason",
+)
+UNCONFIRMED_BILLABLE = _counter(
+    "aws_unconfirmed_billable_metrics",
+    "Metrics in such requests: with the billable metrics they bound CW:GMD-Metrics from above.",
+    *CALL,
+    "reason",
+)
 RESULTS = _counter(
     "aws_results",
     "Metric queries answered: complete, empty, partial, internal_error, forbidden or malformed.",
@@ -96,8 +119,21 @@ RESULTS = _counter(
 PROJECTED = _gauge(
     "aws_projected_dollars_per_month", "What the present plan costs in a month, in US dollars.", *SERVICE, "tier"
 )
+OFFERED = _gauge(
+    "aws_projected_full_dollars_per_month",
+    "What asking everything costs in a month, with what the budget defers, in US dollars.",
+    *SERVICE,
+    "tier",
+)
 BUDGET = _gauge("aws_budget_dollars_per_month", "The configured budget, in US dollars; absent where none is set.")
-DEFERRED = _gauge("deferred_rows", "Queries that were due and were not asked.", *SERVICE, "tier", "reason")
+DEFERRED = _gauge(
+    "deferred_rows",
+    "Series (rows of resources) not asked for as often as the table says: budget (the tier is deferred), starting (the "
+    "budget is not reckoned yet), silent (never answered, asked less often).",
+    *SERVICE,
+    "tier",
+    "reason",
+)
 CREDENTIALS_UNTIL = _gauge(
     "credentials_expiry_timestamp_seconds",
     "When the credentials in use expire, in unix seconds; absent where they do not.",
@@ -123,8 +159,8 @@ SELF_FAMILIES: tuple[SelfFamily, ...] = (
     JOB_OK, JOB_SECONDS, JOB_EVERY, JOB_AT, JOB_MISSED,
     LOOP_LAG, LOOP_STALLS,
     NEWEST, AGE_LIMIT, RESOURCES, DISCOVERY_OK, DISCOVERY_AT, SERIES, DROPPED,
-    REQUESTS, RETRIES, ERRORS, QUERIES, BILLABLE, COST, RESULTS,
-    PROJECTED, BUDGET, DEFERRED,
+    REQUESTS, RETRIES, ERRORS, QUERIES, BILLABLE, COST, UNCONFIRMED_QUERIES, UNCONFIRMED_BILLABLE, RESULTS,
+    PROJECTED, OFFERED, BUDGET, DEFERRED,
     CREDENTIALS_UNTIL, CREDENTIALS_FAILED, IDENTITY,
     LEADER, LEASE,
     SENT, SEND_FAILED, SEND_DROPPED, UNSENT, OUTBOX,

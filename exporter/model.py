@@ -172,6 +172,9 @@ class MetricRow:
 
         covered_by: a free source that makes asking needless where the configuration says that it is scraped.
 
+        witness: seconds between two questions where that source is scraped, so that it does not stand alone; 0 does
+            not ask at all.
+
         tier: how much it matters when money is short.
 
         retry: seconds between two questions while the newest finished period has not arrived; 0 waits for the next
@@ -194,6 +197,7 @@ class MetricRow:
     absent: Absent = Absent.NOTHING
     applies: Callable[[Resource], bool] = always
     covered_by: str = ""
+    witness: int = 0
     retry: int = 0
     sparse: bool = False
 

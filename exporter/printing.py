@@ -133,6 +133,7 @@ def _cloudwatch(row: MetricRow) -> dict[str, Any]:
         "absent": row.absent.value,
         "tier": row.tier.value,
         "covered_by": row.covered_by or None,
+        "witness": row.witness or None,
         "resource_kind": row.kind.name,
     }
 
@@ -158,7 +159,8 @@ def markdown(services: Sequence[type[Service]]) -> str:
         "Every AWS series has `account_id` and `region`, and `cluster` where it is configured. Allow-listed AWS tags",
         "are `tag_…` labels of the info families of what carries tags. Values are in base units.",
         "*Fold* is how the datapoints of one pass become the value at `/metrics`; *span* is for how long a value may",
-        "stand after the end of its period. Rows of the tier `on-request` are asked where the configuration says so.",
+        "stand after the end of its period. Rows of the tier `on-request` are asked where the configuration says so;",
+        "what a free source has too, less often or not at all where `covered` says that it is scraped (*beside*).",
     ]
     for name in [*(service.name for service in services), "storage-exporter"]:
         mine = [family for family in listed if family["service"] == name]
@@ -194,6 +196,9 @@ def _row_line(family: Mapping[str, Any]) -> str:
     every = "; ".join(
         [f"{family['every']} s", *(f"{other['every']} s ({other['resource_kind']})" for other in family["also"])]
     )
+    if family["covered_by"]:
+        beside = f"{family['witness']} s" if family["witness"] else "not"
+        every += f" ({beside} beside `{family['covered_by']}`)"
     return (
         f"| `{family['name']}` | {_labels(family)} | {asked} | {family['fold']} | {every} "
         f"| {family['span']} s | {family['tier']} | {text} |"

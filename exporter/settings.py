@@ -8,13 +8,15 @@ show: names of rows and operations that do not exist, intervals that would let v
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from exporter.cloudwatch.rows import RowWish, choose, faults_of
+from exporter.cloudwatch.rows import RowWish, choose, faults_of, reasons
 from exporter.collect import Settings
 from exporter.config import Config, Regex, Select, did_you_mean
+from exporter.config import Pins as PinsConfig
 from exporter.config import Service as ServiceConfig
 from exporter.errors import Fault
-from exporter.model import Asset, Resource, Scope
+from exporter.model import Asset, Scope
 from exporter.services.base import Service, Wishes
 from exporter.services.registry import SERVICES
 
@@ -27,9 +29,17 @@ def sections(config: Config) -> dict[str, ServiceConfig]:
 
 def settings_of(service: type[Service], section: ServiceConfig, config: Config) -> Settings:
     """What the configuration wants of *service*."""
-    rows = choose(service.rows, section.tiers, _wishes(section), config.covered)
+    wanted = (service.rows, section.tiers, _wishes(section), config.covered)
     constant = (("cluster", config.cluster),) if config.cluster else ()
-    return Settings(rows, _pinned(config.pins.tags), dict(section.discovery), constant, config.limits.aws_concurrency)
+    pinned = pinned_by(config.pins)
+    return Settings(
+        choose(*wanted),
+        lambda resource: pinned(resource.tags, None),
+        dict(section.discovery),
+        constant,
+        config.limits.aws_concurrency,
+        reasons(*wanted),
+    )
 
 
 def wishes_of(
@@ -48,6 +58,32 @@ def wishes_of(
         neighbours,
         settings.constant,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """What pins look at of the claim a volume belongs to."""
+
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    storage_class: str = ""
+
+
+def pinned_by(pins: PinsConfig) -> Callable[[Mapping[str, str], Claimed | None], bool]:
+    """
+    Whether a resource is pinned: by a tag of its own, or by an annotation or the StorageClass of its claim.
+
+    A claim that is not known (None) pins nothing; what the EBS CSI driver writes on the volume does without it
+    (aws-facts 6.4: ``kubernetes.io/created-for/pvc/namespace``, ``…/name``, a class's ``tagSpecification_<n>``).
+    """
+
+    def pinned(tags: Mapping[str, str], claim: Claimed | None) -> bool:
+        if _any_matches(pins.tags, tags):
+            return True
+        if claim is None:
+            return False
+        return claim.storage_class in pins.storage_classes or _any_matches(pins.annotations, claim.annotations)
+
+    return pinned
 
 
 def picker(select: Select) -> Callable[[str, Mapping[str, str]], bool]:
@@ -99,6 +135,9 @@ def faults_between(config: Config) -> list[Fault]:
         faults.append(
             Fault("kubernetes.leader_election", "the Lease is not in this version; run one replica with auto or false")
         )
+    for key in ("annotations", "storage_classes"):
+        if getattr(config.pins, key):
+            faults.append(Fault(f"pins.{key}", f"reading Kubernetes is not in this version; {_BY_TAGS}"))
     if config.services.jobs:
         faults.append(Fault("services.jobs", "other CloudWatch namespaces are not in this version; remove the jobs"))
     return faults
@@ -106,17 +145,26 @@ def faults_between(config: Config) -> list[Fault]:
 
 def notices(config: Config) -> list[str]:
     """What the user should know of a configuration that works."""
-    if any(getattr(config.services, name).enabled for name in SERVICES):
-        return []
-    return ["every service is disabled: nothing is read"]
+    found = []
+    if not any(getattr(config.services, name).enabled for name in SERVICES):
+        found.append("every service is disabled: nothing is read")
+    budget = config.budget
+    if budget.dollars_per_month == 0:
+        found.append("a budget of 0 dollars defers the tiers standard and on-request, whatever there is")
+    if budget.dollars_per_month is not None and budget.essential == "defer":
+        found.append("budget.essential: defer leaves out what alerts read where it alone is over the budget")
+    return found
 
 
 def _wishes(section: ServiceConfig) -> dict[str, RowWish]:
     return {name: RowWish(settings.every, settings.enabled) for name, settings in section.rows.items()}
 
 
-def _pinned(pins: Mapping[str, Regex]) -> Callable[[Resource], bool]:
-    def pinned(resource: Resource) -> bool:
-        return any(key in resource.tags and pins[key].matches(resource.tags[key]) for key in pins)
+def _any_matches(wanted: Mapping[str, Regex], has: Mapping[str, str]) -> bool:
+    return any(key in has and pattern.matches(has[key]) for key, pattern in wanted.items())
 
-    return pinned
+
+_BY_TAGS = (
+    "pin by pins.tags, with what the EBS CSI driver writes on its volumes: kubernetes.io/created-for/pvc/namespace, "
+    "kubernetes.io/created-for/pvc/name, or a tag that the StorageClass sets (parameter tagSpecification_1)"
+)

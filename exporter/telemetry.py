@@ -201,6 +201,30 @@ class Telemetry:
         self._count(families.BILLABLE, labels, billable)
         self._count(families.COST, labels, dollars)
 
+    def cost(self, scope: Scope, aws_service: str, operation: str, dollars: float) -> None:
+        """What one answered request costs by itself, at the list price."""
+        if dollars:
+            self._count(families.COST, (*_of(scope), aws_service, operation), dollars)
+
+    def unconfirmed(
+        self, scope: Scope, aws_service: str, operation: str, *, queries: int, billable: int, reason: str
+    ) -> None:
+        """One request of which AWS does not say whether it is billed: ``failed``, ``throttled`` or ``page``."""
+        labels = (*_of(scope), aws_service, operation, reason)
+        self._count(families.UNCONFIRMED_QUERIES, labels, queries)
+        self._count(families.UNCONFIRMED_BILLABLE, labels, billable)
+
+    def costs(self) -> dict[tuple[str, str, str, str], float]:
+        """Dollars counted so far, by account id, region, aws_service and operation."""
+        with self._lock:
+            made = self._made.get(families.COST)
+        return {
+            (labels["account_id"], labels["region"], labels["aws_service"], labels["operation"]): sample.value
+            for metric in (made.collect() if made is not None else ())
+            for sample in metric.samples
+            if sample.name == families.COST.name and (labels := sample.labels)
+        }
+
     def results(self, scope: Scope, aws_service: str, status: str, n: int) -> None:
         """*n* queries were answered: complete, empty, partial, internal_error, forbidden or malformed."""
         self._count(families.RESULTS, (*_of(scope), aws_service, status), n)
@@ -208,6 +232,10 @@ class Telemetry:
     def projected(self, scope: Scope, aws_service: str, tier: str, dollars: float) -> None:
         """What the present plan costs in a month."""
         self._set(families.PROJECTED, (*_of(scope), aws_service, tier), dollars)
+
+    def offered(self, scope: Scope, aws_service: str, tier: str, dollars: float) -> None:
+        """What asking everything of the tier costs in a month, deferred or not."""
+        self._set(families.OFFERED, (*_of(scope), aws_service, tier), dollars)
 
     def budget(self, dollars: float | None) -> None:
         """The configured budget a month; None for none."""
@@ -217,7 +245,7 @@ class Telemetry:
             self._set(families.BUDGET, (), dollars)
 
     def deferred(self, scope: Scope, aws_service: str, tier: str, reason: str, rows: int) -> None:
-        """How many queries the last pass did not ask; 0 says that it is over."""
+        """How many series are not asked for as the table says, for one reason; 0 says that it is over."""
         self._set(families.DEFERRED, (*_of(scope), aws_service, tier, reason), rows)
 
     def credentials(self, scope: Scope, expiry: float | None) -> None:

@@ -46,6 +46,7 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _LINKS = (
     ("/metrics", "series of AWS and of the exporter itself"),
+    ("/-/plan", "what asking CloudWatch costs, and what is due or deferred: JSON, or text by Accept: text/plain"),
     ("/-/ready", "whether the first pass is done"),
     ("/-/healthy", "whether the jobs run"),
     ("/-/sd/efs", "EFS mount targets as http_sd, for a TCP probe of port 2049"),
@@ -54,6 +55,10 @@ _LINKS = (
 
 DISCOVERED = ("efs", "elasticache")
 """Services whose addresses others may want to probe."""
+
+
+async def _no_plan(_form: str) -> str | None:
+    return None
 
 
 class SelfMetrics(Protocol):
@@ -89,6 +94,8 @@ class Web:
 
         targets: addresses for the probes of others by service, None before they are known.
 
+        plan: the bill as ``json`` or ``text``, None before it is known.
+
         recheck: seconds between two looks at the web configuration file.
     """
 
@@ -105,6 +112,7 @@ class Web:
         reload: Callable[[], Awaitable[list[str]]],
         landing: Callable[[], Mapping[str, str]],
         targets: Callable[[str], Sequence[Target] | None] = lambda _: (),
+        plan: Callable[[str], Awaitable[str | None]] = _no_plan,
         recheck: float = 10.0,
     ) -> None:
         self._host = host
@@ -115,6 +123,7 @@ class Web:
         self._reload = reload
         self._landing = landing
         self._targets = targets
+        self._plan = plan
         self._recheck = recheck
         self._config = WebConfig()
         self._faults: list[str] = []
@@ -219,6 +228,7 @@ class Web:
         application.on_response_prepare.append(_sign)
         application.router.add_get("/metrics", self._metrics)
         application.router.add_get("/", self._front)
+        application.router.add_get("/-/plan", self._planned)
         application.router.add_get("/-/healthy", _state(healthy))
         application.router.add_get("/-/ready", _state(ready))
         for service in DISCOVERED:
@@ -307,6 +317,16 @@ class Web:
             return web.Response(body=orjson.dumps(groups), content_type="application/json")
 
         return answer
+
+    async def _planned(self, request: web.Request) -> web.Response:
+        """The bill as JSON; as text for who names that and not JSON."""
+        accepted = request.headers.get(hdrs.ACCEPT, "")
+        form = "text" if "text/plain" in accepted and "json" not in accepted else "json"
+        text = await self._plan(form)
+        if text is None:
+            return web.Response(status=503, text="no service knows yet what there is\n")
+        kind = "text/plain" if form == "text" else "application/json"
+        return web.Response(text=text, content_type=kind, charset="utf-8", headers={hdrs.VARY: "Accept"})
 
     async def _reloading(self, _request: web.Request) -> web.Response:
         faults = [*await self._reload(), *await self.refresh()]

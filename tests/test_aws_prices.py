@@ -25,9 +25,23 @@ def test_a_month_has_730_hours(metrics: int, every: int, dollars: float) -> None
 
 
 @pytest.mark.parametrize(
-    ("operation", "dollars"),
-    [("ListMetrics", 0.00001), ("GetMetricStatistics", 0.00001), ("GetMetricData", 0.0), ("DescribeVolumes", 0.0)],
+    ("api", "operation", "dollars"),
+    [
+        ("cloudwatch", "ListMetrics", 0.00001),
+        ("cloudwatch", "GetMetricStatistics", 0.00001),
+        ("cloudwatch", "GetMetricData", 0.0),
+        ("ec2", "DescribeVolumes", 0.0),
+        ("s3", "ListBuckets", 0.000005),
+        ("s3", "GetBucketVersioning", 0.0000004),
+        ("kms", "DescribeKey", 0.000003),
+        ("sts", "GetCallerIdentity", 0.0),
+    ],
 )
-def test_only_some_calls_are_billed_by_the_call(operation: str, dollars: float) -> None:
-    """ListMetrics costs by request, GetMetricData by metric, Describe nothing."""
-    assert prices.request_dollars(operation) == dollars
+def test_only_some_calls_are_billed_by_the_call(api: str, operation: str, dollars: float) -> None:
+    """ListMetrics, S3 and KMS cost by request, GetMetricData by metric, Describe nothing."""
+    assert prices.request_dollars(api, operation) == dollars
+
+
+def test_requests_of_cloudwatch_and_kms_are_free_up_to_a_number() -> None:
+    """The free tier of an account: a million CloudWatch requests, twenty thousand of KMS, none of S3."""
+    assert [prices.free_requests(api) for api in ("cloudwatch", "kms", "s3")] == [1_000_000, 20_000, 0]

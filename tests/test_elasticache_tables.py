@@ -110,12 +110,11 @@ def test_units() -> None:
 
 
 def test_what_is_asked_every_minute_is_little() -> None:
-    """Each of these costs $0.438 a month and node (incidents.md 2.2): nine for a node, five for a serverless cache."""
+    """Each of these costs $0.438 a month and node (incidents.md 2.2): eight for a node, five for a serverless cache."""
     essential = [row for row in ROWS if row.tier is Tier.ESSENTIAL]
     assert {row.every for row in essential} == {60}
     assert {row.source for row in essential if row.kind is NODE} == {
         "DatabaseMemoryUsagePercentage",
-        "DatabaseMemoryUsageCountedForEvictPercentage",
         "EngineCPUUtilization",
         "IsMaster",
         "ReplicationLag",

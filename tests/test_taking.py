@@ -38,7 +38,15 @@ class Cloud:
         self.pages = list(pages)
 
     async def get_metric_data(
-        self, body_head: bytes, start: int, end: int, *, aws_service: str, next_token: str | None = None
+        self,
+        body_head: bytes,
+        start: int,
+        end: int,
+        *,
+        aws_service: str,
+        next_token: str | None = None,
+        queries: int = 0,
+        billable: int = 0,
     ) -> Mapping[str, Any]:
         """The next page, through JSON as on the wire."""
         answer: Mapping[str, Any] = orjson.loads(orjson.dumps(self.pages.pop(0)))

@@ -312,3 +312,11 @@ async def test_an_address_that_is_taken_is_named() -> None:
         )
         with pytest.raises(OSError, match=rf"127\.0\.0\.1:{port} \(web\.listen\)"):
             await web.start()
+
+
+async def test_a_plan_that_is_not_known_yet_is_no_empty_plan() -> None:
+    """503 before any service knows what there is."""
+    async with serving() as served:
+        answer = await served.get("/-/plan")
+    assert answer.status == 503
+    assert "no service knows" in answer.text

@@ -347,6 +347,8 @@ class Access:
         aws_service: str,
         next_token: str | None = None,
         deadline: float | None = None,
+        queries: int = 0,
+        billable: int = 0,
     ) -> dict[str, Any]:
         """
         One page of one GetMetricData request: an object with a list ``MetricDataResults``; timestamps are numbers.
@@ -364,6 +366,10 @@ class Access:
 
             deadline: seconds for it all, waiting and repetitions included; None for the configured.
 
+            queries: how many are in it, for the counts of what may be billed besides answers.
+
+            billable: what CloudWatch counts for them, in metrics.
+
         Raises:
             AwsError, CredentialsError: as `call`.
         """
@@ -379,7 +385,8 @@ class Access:
             reply = await self._runtime.transport.send("POST", endpoint.url, headers, body, seconds)
             return metricdata.answer_of(reply)
 
-        call = Call(metricdata.SERVICE, metricdata.OPERATION, GET_METRIC_DATA, aws_service)
+        further = next_token is not None
+        call = Call(metricdata.SERVICE, metricdata.OPERATION, GET_METRIC_DATA, aws_service, queries, billable, further)
         return await self._make(once, call, deadline)
 
     async def assume(self, role: RoleLike) -> Frozen:

@@ -12,11 +12,20 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from exporter.aws import prices
 from exporter.aws.faults import TIMEOUT, RefusedError, from_exception
 from exporter.aws.limits import Limits
 from exporter.aws.session import Frozen, Keeper
 from exporter.clock import Clock
-from exporter.errors import AwsError, CredentialsError, DeadlineError, DeniedError, ThrottledError, TransientError
+from exporter.errors import (
+    AwsError,
+    CredentialsError,
+    DeadlineError,
+    DeniedError,
+    RequestError,
+    ThrottledError,
+    TransientError,
+)
 from exporter.model import Scope
 from exporter.telemetry import Telemetry
 
@@ -47,12 +56,21 @@ class Call:
         api: whose pace and concurrency it shares, as `limits` names it.
 
         aws_service: our service module on whose behalf.
+
+        queries: metric queries in it, for GetMetricData.
+
+        billable: what CloudWatch counts for them, in metrics.
+
+        further: whether it asks for a further page of an answer.
     """
 
     service: str
     operation: str
     api: str
     aws_service: str
+    queries: int = 0
+    billable: int = 0
+    further: bool = False
 
 
 class Attempts:
@@ -124,7 +142,9 @@ class Attempts:
                     if failed is not None:
                         self._telemetry.retry(scope, call.aws_service, call.operation)
                     left = min(until - self._clock.monotonic(), seconds / 3, LONGEST_ATTEMPT)
-                    return await _read(once(credentials, left), call)
+                    answer = await _read(once(credentials, left), call)
+                    self._answered(call, scope)
+                    return answer
             except TimeoutError:
                 # No attempt that failed, but one that was never made; an earlier failure says more.
                 message = f"{seconds:.0f} s were over before its turn came: too many calls to {call.api} wait"
@@ -132,6 +152,7 @@ class Attempts:
             except AwsError as error:
                 failed = error
                 self._telemetry.error(scope, call.aws_service, call.operation, error.code)
+                self._failed(call, scope, error)
                 if isinstance(error, ThrottledError):
                     gate.bucket.throttled()
             left = until - self._clock.monotonic()
@@ -151,6 +172,27 @@ class Attempts:
                 raise DeniedError(call.service, call.operation, failed.code, f"{failed.detail} (asked as {who})")
             else:
                 raise failed
+
+    def _answered(self, call: Call, scope: Scope) -> None:
+        """Count what one answer costs; the metrics of a whole GetMetricData are counted by who asked for them."""
+        self._telemetry.cost(
+            scope, call.aws_service, call.operation, prices.request_dollars(call.service, call.operation)
+        )
+        if call.further:
+            self._unconfirmed(call, scope, "page")
+
+    def _failed(self, call: Call, scope: Scope, error: AwsError) -> None:
+        if isinstance(error, RequestError):  # AWS's answer to a request it read, such as "there is no lifecycle"
+            self._telemetry.cost(
+                scope, call.aws_service, call.operation, prices.request_dollars(call.service, call.operation)
+            )
+        self._unconfirmed(call, scope, "throttled" if isinstance(error, ThrottledError) else "failed")
+
+    def _unconfirmed(self, call: Call, scope: Scope, reason: str) -> None:
+        if call.queries:
+            self._telemetry.unconfirmed(
+                scope, call.aws_service, call.operation, queries=call.queries, billable=call.billable, reason=reason
+            )
 
 
 async def _read(answer: Awaitable[T], call: Call) -> T:

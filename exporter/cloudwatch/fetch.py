@@ -31,7 +31,15 @@ class Access(Protocol):
     """What fetching needs of `aws.api.Access`."""
 
     async def get_metric_data(
-        self, body_head: bytes, start: int, end: int, *, aws_service: str, next_token: str | None = None
+        self,
+        body_head: bytes,
+        start: int,
+        end: int,
+        *,
+        aws_service: str,
+        next_token: str | None = None,
+        queries: int = 0,
+        billable: int = 0,
     ) -> Mapping[str, Any]:
         """One call of GetMetricData; errors of the `AwsError` tree or `CredentialsError`."""
         ...
@@ -125,7 +133,13 @@ async def _pages(access: Access, batch: Batch, head: bytes, reading: _Reading, a
     seen: set[str] = set()
     for _ in range(_PAGES):
         page = await access.get_metric_data(
-            head, batch.window.start, batch.window.end, aws_service=aws_service, next_token=token
+            head,
+            batch.window.start,
+            batch.window.end,
+            aws_service=aws_service,
+            next_token=token,
+            queries=batch.size,
+            billable=batch.billable,
         )
         reading.page(page)
         token = page.get("NextToken") or None

@@ -7,7 +7,7 @@ everything since its cursor.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from exporter.aws import prices
 from exporter.clock import floor_to
@@ -170,18 +170,3 @@ def projected(grid: Grid) -> dict[Tier, float]:
         )
         cost[group.tier] = cost.get(group.tier, 0.0) + dollars
     return cost
-
-
-def beyond_budget(cost: Mapping[Tier, float], budget: float | None) -> frozenset[Tier]:
-    """
-    The tiers to leave out so that what remains costs at most *budget* dollars a month: least important first, the
-    essential ones never.
-    """
-    left_out: set[Tier] = set()
-    if budget is None:
-        return frozenset()
-    for tier in (Tier.ON_REQUEST, Tier.STANDARD):
-        if sum(dollars for each, dollars in cost.items() if each not in left_out) <= budget:
-            break
-        left_out.add(tier)
-    return frozenset(left_out)

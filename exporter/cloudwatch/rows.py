@@ -5,7 +5,7 @@ Which rows are in force, and how often each is asked: the table of a service und
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from exporter.errors import Fault
 from exporter.model import MetricRow, Tier
@@ -35,11 +35,45 @@ def longest_every(row: MetricRow) -> int:
     return row.span - row.delay - row.period
 
 
+def why_not(
+    row: MetricRow, tiers: Collection[Tier], wishes: Mapping[str, RowWish], covered: Collection[str]
+) -> str | None:
+    """
+    Why *row* is not asked; None where it is. The arguments are those of `choose`.
+
+    Returns:
+        ``disabled`` by the configuration, ``covered`` by a free source, or ``tier``: its tier is off.
+    """
+    enabled = _wish(row, wishes).enabled
+    if enabled is not None:  # a row wished for by name is wanted even where its tier is off or a free source has it too
+        return None if enabled else "disabled"
+    if row.covered_by in covered and not row.witness:
+        return "covered"
+    return None if row.tier in tiers else "tier"
+
+
+def reasons(
+    rows: Sequence[MetricRow], tiers: Collection[Tier], wishes: Mapping[str, RowWish], covered: Collection[str]
+) -> dict[tuple[str, str], str]:
+    """(kind's name, CloudWatch's metric) → `why_not`, of the metrics of which no row is asked."""
+    found: dict[tuple[str, str], str] = {}
+    asked: set[tuple[str, str]] = set()
+    for row in rows:
+        key = (row.kind.name, row.source)
+        reason = why_not(row, tiers, wishes, covered)
+        if reason is None:
+            asked.add(key)
+        else:
+            found.setdefault(key, reason)
+    return {key: reason for key, reason in found.items() if key not in asked}
+
+
 def choose(
     rows: Sequence[MetricRow], tiers: Collection[Tier], wishes: Mapping[str, RowWish], covered: Collection[str]
 ) -> tuple[ActiveRow, ...]:
     """
-    The rows to ask: those of the *tiers* and those wished for by name, without those that a free source covers.
+    The rows to ask: those of the *tiers* and those wished for by name, without those that a free source covers. What
+    is only a witness beside such a source is asked less often, and its values stand for that much longer.
 
     Args:
         rows: a service's table.
@@ -52,14 +86,20 @@ def choose(
     """
     chosen = []
     for row in rows:
-        by_metric, by_family = wishes.get(row.source, RowWish()), wishes.get(row.family.name, RowWish())
-        enabled = by_family.enabled if by_family.enabled is not None else by_metric.enabled
-        every = by_family.every or by_metric.every or row.every
-        # A row wished for by name is wanted even where its tier is off or a free source has it too.
-        wanted = enabled if enabled is not None else row.tier in tiers and row.covered_by not in covered
-        if wanted:
-            chosen.append(ActiveRow(row, every))
+        if why_not(row, tiers, wishes, covered) is not None:
+            continue
+        wish = _wish(row, wishes)
+        if row.witness and row.covered_by in covered and wish.enabled is None:
+            chosen.append(ActiveRow(replace(row, every=row.witness), wish.every or row.witness))
+        else:
+            chosen.append(ActiveRow(row, wish.every or row.every))
     return tuple(chosen)
+
+
+def _wish(row: MetricRow, wishes: Mapping[str, RowWish]) -> RowWish:
+    by_metric, by_family = wishes.get(row.source, RowWish()), wishes.get(row.family.name, RowWish())
+    enabled = by_family.enabled if by_family.enabled is not None else by_metric.enabled
+    return RowWish(by_family.every or by_metric.every, enabled)
 
 
 def faults_of(rows: Sequence[MetricRow], wishes: Mapping[str, RowWish], path: str) -> list[Fault]:

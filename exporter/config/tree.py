@@ -20,6 +20,7 @@ from exporter.config.leaves import (
     FilePath,
     Flag,
     Pattern,
+    Text,
     choice,
     duration,
     flag_or_auto,
@@ -37,6 +38,7 @@ from exporter.naming import tag_label
 DAY = 86_400
 MOST_TAGS = 30
 
+Annotation = Annotated[str, text("an annotation's key (such as storage-exporter.io/pin)", r"[\w./-]{1,317}")]
 Switch = Annotated[Literal["auto"] | bool, flag_or_auto()]
 RoleArn = Annotated[
     str,
@@ -98,6 +100,18 @@ class Pins(Node):
         default_factory=dict,
         description="Tag key to regex: a resource that has one of these tags, value wholly matching, is pinned.",
     )
+    annotations: Map[Annotation, Pattern] = Field(
+        default_factory=dict,
+        description="The same of the annotations of the claim a volume belongs to. Needs Kubernetes.",
+    )
+    storage_classes: Many[Text] = Field(
+        default=(), description="Names of StorageClasses: the volumes of their claims are pinned. Needs Kubernetes."
+    )
+
+    @classmethod
+    def across(cls, section: Mapping[str, Any]) -> Iterator[Wrong]:
+        """No class twice."""
+        yield from repeats(section, "storage_classes")
 
 
 class Budget(Node):
@@ -106,6 +120,10 @@ class Budget(Node):
     dollars_per_month: Annotated[float, number(0, 10_000_000)] | None = Field(
         default=None,
         description="US dollars a month, as a projected rate; to stay below it lower tiers are deferred.",
+    )
+    essential: Annotated[Literal["keep", "defer"], choice("keep", "defer")] = Field(
+        default="keep",
+        description="Whether what is essential is deferred too where it alone is over the budget; that blinds alerts.",
     )
 
 

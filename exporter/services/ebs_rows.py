@@ -161,6 +161,7 @@ ROWS: tuple[MetricRow, ...] = (
     _pair(
         "VolumeStalledIOCheck", "Maximum", "aws_ebs_volume_stalled_io",
         "Share of minutes in which an operation could not complete.", Tier.ESSENTIAL, 300, fold=Fold.MEAN,
+        covered_by=NVME, witness=900,
     ),
     _pair(
         "VolumeAvgReadLatency", "Average", "aws_ebs_volume_read_latency_seconds",

@@ -47,11 +47,6 @@ _ESSENTIAL_ROWS: tuple[MetricRow, ...] = (
         "used_memory as a share of maxmemory.", *ESSENTIAL, **LEVEL,
     ),
     _node(
-        "DatabaseMemoryUsageCountedForEvictPercentage", "Maximum",
-        "aws_elasticache_node_memory_usage_counted_for_evict_ratio",
-        "As memory usage, without overhead and client buffers: what makes the engine evict.", *ESSENTIAL, **LEVEL,
-    ),
-    _node(
         "EngineCPUUtilization", "Average", "aws_elasticache_node_engine_cpu_utilization_ratio",
         "Use of the engine's thread; the measure for nodes of 4 vCPUs and more.", *ESSENTIAL, **LOAD,
     ),
@@ -146,6 +141,11 @@ _STANDARD_ROWS: tuple[MetricRow, ...] = (
     _node(
         "BytesUsedForCache", "Maximum", "aws_elasticache_node_used_memory_bytes",
         "Bytes the engine has allocated for all purposes (used_memory).", *STANDARD, fold=Fold.NEWEST,
+    ),
+    _node(
+        "DatabaseMemoryUsageCountedForEvictPercentage", "Maximum",
+        "aws_elasticache_node_memory_usage_counted_for_evict_ratio",
+        "As memory usage, without overhead and client buffers: what makes the engine evict.", *STANDARD, **LEVEL,
     ),
     _node("CurrItems", "Maximum", "aws_elasticache_node_items", "Keys.", *STANDARD, fold=Fold.NEWEST),
     _node(

@@ -126,6 +126,7 @@ class _Memory:
     age_limit: int = LEAST_AGE_LIMIT
     tried: float = float("-inf")
     used: float = float("-inf")
+    every: int = 0
     refusal: Exception | None = None
 
 
@@ -213,7 +214,7 @@ class Reader:
         """
         memory = self._memory.setdefault((operation.name, key), _Memory())
         memory.used = self.now
-        interval = self.interval(operation) if every is None else every
+        interval = memory.every = self.interval(operation) if every is None else every
         memory.age_limit = max(LEAST_AGE_LIMIT, 3 * interval)
         if self.now - memory.tried >= interval - EARLY:
             async with self._turns.setdefault(operation.name, asyncio.Semaphore(_TOGETHER)):
@@ -231,6 +232,14 @@ class Reader:
         if answer is not None and self.now - answer.at > memory.age_limit:
             return None
         return answer
+
+    def askings(self) -> dict[str, float]:
+        """Requests an hour by operation, as they were asked in the last pass; what comes in pages takes more."""
+        found: dict[str, float] = {}
+        for (name, _), memory in self._memory.items():
+            if memory.used == self.now and memory.every:
+                found[name] = found.get(name, 0.0) + 3600 / memory.every
+        return found
 
     def _given_up(self, operation: Operation) -> bool:
         return self._refused.get(operation.name, 0) >= _REFUSALS

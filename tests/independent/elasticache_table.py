@@ -68,7 +68,7 @@ _TABLE = """
 # aws-facts 1.5.3: what tells that a cache is in trouble
 cache-node AWS/ElastiCache aws_elasticache_node_
 memory_usage_ratio                      DatabaseMemoryUsagePercentage Maximum percent newest 60 60 essential engine
-memory_usage_counted_for_evict_ratio    DatabaseMemoryUsageCountedForEvictPercentage Maximum percent newest 60 60 essential engine
+memory_usage_counted_for_evict_ratio    DatabaseMemoryUsageCountedForEvictPercentage Maximum percent newest 60 900 standard engine
 engine_cpu_utilization_ratio            EngineCPUUtilization    Average percent mean   60 60  essential engine
 is_primary                              IsMaster                Maximum as-is   newest 60 60  essential engine
 replication_lag_seconds                 ReplicationLag          Maximum as-is   max    60 60  essential engine replicated no-primary
