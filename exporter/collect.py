@@ -132,6 +132,7 @@ class Collector:
         self._resources: tuple[Resource, ...] = ()
         self._facts: list[Block] = []
         self._ages: list[Block] = []
+        self._known_at = 0  # when discovery was last through: a pass cut off in it makes facts no younger
         self._once = logs.Once(_LOG, 3600, clock.monotonic)
         self._failing: dict[str, type[Exception]] = {}
         self.name = f"{service.name}/{scope.account_id}/{scope.region}"
@@ -139,7 +140,7 @@ class Collector:
     def take_over(self, old: Collector) -> None:
         """Begin where *old*, of the same name, stopped: a new configuration must not cost a gap."""
         self._grid = old._grid
-        self._facts = old._facts
+        self._facts, self._known_at = old._facts, old._known_at
         self._reader.take_over(old._reader)
         self.targets = old.targets
 
@@ -175,7 +176,8 @@ class Collector:
     async def _take(self, inventory: Inventory) -> None:
         """Make the inventory the one in force; a new generation only where something changed."""
         self._telemetry.resources(self._scope, self._service.name, inventory.counts)
-        self._facts, twice = fact_blocks(inventory.samples, self._settings.constant, int(self._clock.time()))
+        self._known_at = int(self._clock.time())
+        self._facts, twice = fact_blocks(inventory.samples, self._settings.constant, self._known_at)
         self._dropped(twice)
         self._neighbours.note(self._scope, self._service.name, inventory.assets)
         if inventory.targets is not None:
@@ -276,19 +278,21 @@ class Collector:
         waiting = batches(self._scope, chosen.windows)
         failed: dict[str, int] = {}  # region → requests in a row that failed
 
+        async def ask(batch: Batch) -> None:
+            here = batch.scope.region == self._scope.region
+            access = self._access if here else self._access.elsewhere(batch.scope.region)
+            answer = await fetch(access, batch, aws_service=self._service.name)
+            failed[batch.scope.region] = failed.get(batch.scope.region, 0) + 1 if answer.error is not None else 0
+            taken = take(grid, batch, answer.results, self._clock.time())
+            heard.note(taken)
+            for status, count in taken.statuses.items():
+                self._telemetry.results(self._scope, self._service.name, status, count)
+            self._account(batch, answer, taken, report)
+
         async def asker() -> None:
             for batch in waiting:
-                if failed.get(batch.scope.region, 0) >= _GIVES_UP:
-                    continue
-                here = batch.scope.region == self._scope.region
-                access = self._access if here else self._access.elsewhere(batch.scope.region)
-                answer = await fetch(access, batch, aws_service=self._service.name)
-                failed[batch.scope.region] = failed.get(batch.scope.region, 0) + 1 if answer.error is not None else 0
-                taken = take(grid, batch, answer.results, self._clock.time())
-                heard.note(taken)
-                for status, count in taken.statuses.items():
-                    self._telemetry.results(self._scope, self._service.name, status, count)
-                self._account(batch, answer, taken, report)
+                if failed.get(batch.scope.region, 0) < _GIVES_UP:
+                    await ask(batch)  # a call of its own, so that nobody holds an answer while waiting for the next
 
         # A batch is made when somebody is free to ask it: its deadline begins then, and a large pass of one service
         # stands in the queue to CloudWatch with a few requests, not before all of everybody else's.
@@ -337,7 +341,7 @@ class Collector:
         """Put facts, values and ages into the store, in place of the last ones."""
         now = int(self._clock.time())
         self._ages = age_blocks(self._service.members, self._grid, self._settings.constant, now, self._ages)
-        self._store.put(self.name, [*self._facts, *self._grid.blocks(), *self._ages], at=now)
+        self._store.put(self.name, [*self._facts, *self._grid.blocks(), *self._ages], at=self._known_at)
 
     def _measure(self) -> None:
         # What is published now and then only says nothing of how late CloudWatch is.

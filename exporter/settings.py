@@ -37,7 +37,7 @@ def settings_of(service: type[Service], section: ServiceConfig, config: Config) 
         lambda resource: pinned(resource.tags, None),
         dict(section.discovery),
         constant,
-        config.limits.aws_concurrency,
+        max(1, config.limits.aws_concurrency * 3 // 4),  # what hangs leaves others room
         reasons(*wanted),
     )
 

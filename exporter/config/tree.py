@@ -130,7 +130,7 @@ class Budget(Node):
 class Limits(Node):
     """How hard AWS is asked, per account, region and API, and how much is kept."""
 
-    aws_concurrency: Annotated[int, whole(1, 1000)] = Field(default=10, description="Calls in flight at one time.")
+    aws_concurrency: Annotated[int, whole(1, 1000)] = Field(default=25, description="Calls in flight at one time.")
     describe_per_second: Annotated[float, number(0.1, 1000)] = Field(
         default=10.0, description="Describe calls a second."
     )
