@@ -37,6 +37,12 @@ from exporter.web import Web
 _LOG = logs.logger(__name__)
 
 _LOOK_AT_LEAST = 15.0  # seconds between two looks at the clock: it may be set, and what is outlived depends on it
+_GARBAGE = (10_000, 20, 50)
+"""
+Containers made, and collections of the younger generation, after which each generation of garbage is looked for: more
+than an answer of CloudWatch makes and drops again, so that reading answers does not set it going.
+"""
+
 _GROWN = 1.25
 """How much more is much more, in series, for the garbage collector."""
 
@@ -167,6 +173,7 @@ class App:
             `ConfigError`: where the web configuration file is bad, or no region is known. OSError: where the address is
             taken.
         """
+        gc.set_threshold(*_GARBAGE)
         sys.setswitchinterval(0.001)  # a thread that parses must not hold the loop for long (performance.md 3.4)
         host, port = self.config.web.address()
         web = Web(

@@ -159,7 +159,7 @@ class Collector:
             report.waiting = inventory.waiting
             await self._take(inventory)
             self._keep()  # facts first: they are served even if CloudWatch hangs
-            chosen = self._plan(whole=not inventory.failures and not inventory.waiting)
+            chosen = await self._plan(whole=not inventory.failures and not inventory.waiting)
             await self._fetch(chosen, report)
         finally:
             self._keep()
@@ -212,7 +212,7 @@ class Collector:
 
     # ---- plan ----
 
-    def _plan(self, *, whole: bool) -> Plan:
+    async def _plan(self, *, whole: bool) -> Plan:
         """What is due and within the budget; *whole* says whether the inventory is all there is."""
         costs = projected(self._grid)
         decision = self._weigh(costs, whole=whole)
@@ -231,7 +231,8 @@ class Collector:
                 ("silent", silent),
             ):
                 self._telemetry.deferred(self._scope, self._service.name, tier.value, reason, rows)
-        return plan(self._grid, self._clock.time(), deferred=decision.deferred)
+        # In a thread: a hundred thousand queries that do not all stand alike take some milliseconds.
+        return await asyncio.to_thread(plan, self._grid, self._clock.time(), deferred=decision.deferred)
 
     def _weigh(self, costs: Mapping[Tier, float], *, whole: bool) -> Decision:
         if self._settings.rows:

@@ -171,7 +171,7 @@ async def volumes(access: Access, **more: Any) -> Any:
 async def metrics(access: Access, **more: Any) -> Any:
     """One thin call."""
     end = 1_787_479_200
-    return await access.get_metric_data(head(), end - 600, end, aws_service="ebs", **more)
+    return await access.get_metric_data(head, end - 600, end, aws_service="ebs", **more)
 
 
 PLANES = {"ec2": volumes, "cloudwatch": metrics}

@@ -192,7 +192,7 @@ async def test_the_thin_call_gives_what_boto3_gives(demo: DemoServer) -> None:
         listed = await access.read_all("ec2", "DescribeVolumes", "Volumes", {}, aws_service="ebs", page_size=100)
         used = next(each for each in listed if each["Attachments"] and each["VolumeType"] == "gp3")
         end = int(demo.world.now()) // 60 * 60 - 600
-        answer = await access.get_metric_data(head(used["VolumeId"]), end - 600, end, aws_service="ebs")
+        answer = await access.get_metric_data(lambda: head(used["VolumeId"]), end - 600, end, aws_service="ebs")
     client: Any = boto3.client("cloudwatch", region_name=REGION)
     query = {
         "Id": "q0",
@@ -286,7 +286,7 @@ async def test_the_next_page_of_metric_data_is_asked_with_its_token(demo: DemoSe
         values: list[float] = []
         token: str | None = None
         for _ in range(10):
-            page = await access.get_metric_data(head(used), end - 600, end, aws_service="ebs", next_token=token)
+            page = await access.get_metric_data(lambda: head(used), end - 600, end, aws_service="ebs", next_token=token)
             values += [value for result in page["MetricDataResults"] for value in result["Values"]]
             token = page.get("NextToken")
             if not token:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import isnan
 from typing import Any
 
@@ -39,7 +39,7 @@ class Cloud:
 
     async def get_metric_data(
         self,
-        body_head: bytes,
+        body_head: Callable[[], bytes],
         start: int,
         end: int,
         *,

@@ -340,7 +340,7 @@ class Access:
 
     async def get_metric_data(
         self,
-        body_head: bytes,
+        body_head: Callable[[], bytes],
         start: int,
         end: int,
         *,
@@ -354,7 +354,8 @@ class Access:
         One page of one GetMetricData request: an object with a list ``MetricDataResults``; timestamps are numbers.
 
         Args:
-            body_head: the request as a JSON object without its closing brace, and without times.
+            body_head: writes the request as a JSON object without its closing brace, and without times; called when its
+                turn has come, so that requests that wait for theirs are not there yet.
 
             start: unix seconds, inclusive.
 
@@ -373,9 +374,9 @@ class Access:
         Raises:
             AwsError, CredentialsError: as `call`.
         """
-        body = metricdata.body_of(body_head, start, end, next_token)
 
         async def once(credentials: Frozen, seconds: float) -> dict[str, Any]:
+            body = metricdata.body_of(body_head(), start, end, next_token)
             if self._endpoint is None:
                 self._endpoint = await self._runtime.workers.run(
                     lambda _: self._clients.endpoint(metricdata.SERVICE), seconds

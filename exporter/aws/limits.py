@@ -169,9 +169,9 @@ class Limits:
         gate = self._gates.get(key)
         if gate is None:
             if api == GET_METRIC_DATA:
-                # Evenly paced: a burst of large answers would hold the event loop for a noticeable time.
+                # Evenly paced: a burst of large requests and answers would hold the event loop for a noticeable time.
                 rate = self._config.get_metric_data_per_second
-                bucket = TokenBucket(rate, rate / 5, self._clock)
+                bucket = TokenBucket(rate, rate / 25, self._clock)
             else:
                 rate = self._config.describe_per_second
                 bucket = TokenBucket(rate, rate, self._clock)

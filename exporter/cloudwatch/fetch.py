@@ -6,8 +6,9 @@ Retries of a call, limits and credentials are the access layer's; when to ask ag
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 from exporter.cloudwatch.batch import MEMBERS, body
@@ -32,7 +33,7 @@ class Access(Protocol):
 
     async def get_metric_data(
         self,
-        body_head: bytes,
+        body_head: Callable[[], bytes],
         start: int,
         end: int,
         *,
@@ -112,13 +113,13 @@ async def fetch(access: Access, batch: Batch, *, aws_service: str) -> Fetched:
     Never raises for AWS's failures: they are in the answer, beside everything that arrived before them. A token gone
     stale restarts the request once (aws-facts 2.1).
     """
-    head, count = body(batch), batch.size
+    count = batch.size
     error: Exception | None = None
     reading = _Reading([])
     for attempt in (1, 2):
         reading = _Reading([None] * count)
         try:
-            await _pages(access, batch, head, reading, aws_service)
+            await _pages(access, batch, reading, aws_service)
             error = None
         except (AwsError, CredentialsError) as failure:
             error = failure
@@ -128,12 +129,12 @@ async def fetch(access: Access, batch: Batch, *, aws_service: str) -> Fetched:
     return Fetched(reading.results, tuple(reading.messages), reading.malformed, error)
 
 
-async def _pages(access: Access, batch: Batch, head: bytes, reading: _Reading, aws_service: str) -> None:
+async def _pages(access: Access, batch: Batch, reading: _Reading, aws_service: str) -> None:
     token: str | None = None
     seen: set[str] = set()
     for _ in range(_PAGES):
         page = await access.get_metric_data(
-            head,
+            partial(body, batch),
             batch.window.start,
             batch.window.end,
             aws_service=aws_service,
