@@ -11,7 +11,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 import click
 from rich.console import Console
@@ -21,9 +21,7 @@ from rich.text import Text
 from exporter import __version__, billing, exposition, logs, printing
 from exporter.app import App, read_config
 from exporter.clock import Clock, SystemClock
-from exporter.config import Config, Role, Scope, dump
-from exporter.demo import SCENARIOS, DemoServer, World, WorldClock, mission_worlds
-from exporter.demo.regions import EXTERNAL_ID, SECOND_REGION, SECOND_ROLE
+from exporter.config import Config, dump
 from exporter.errors import ConfigError, ExporterError
 from exporter.model import Snapshot
 from exporter.passes import failures_of
@@ -172,13 +170,26 @@ def policy(config_path: str | None, partition: str) -> None:
     click.echo(json.dumps(policy_document(_read(config_path), partition), indent=2))
 
 
+class _Scenario(click.Choice[str]):
+    """The demo's scenarios, looked up when somebody asks for one."""
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """Their names, sorted."""
+        from exporter import demonstration  # noqa: PLC0415 - as in `demo`
+
+        return tuple(sorted(demonstration.SCENARIOS))
+
+    @choices.setter
+    def choices(self, _: tuple[str, ...]) -> None:
+        """What click sets at first."""
+
+
 @main.command()
 @click.option("--port", default=9116, show_default=True, type=click.IntRange(0, 65535), help="Of the exporter; 0: any.")
 @click.option("--aws-port", default=0, type=click.IntRange(0, 65535), help="Of the simulated AWS.  [default: any free]")
 @click.option("--seed", default=1, show_default=True, help="Makes ids, curves and noise.")
-@click.option(
-    "--scenario", type=click.Choice(sorted(SCENARIOS)), default="quiet", show_default=True, help="What goes wrong."
-)
+@click.option("--scenario", type=_Scenario([]), default="quiet", show_default=True, help="What goes wrong.")
 @click.option(
     "--speed", default=1.0, show_default=True, type=click.FloatRange(min=0.1, max=60), help="World seconds a second."
 )
@@ -191,75 +202,12 @@ def demo(port: int, aws_port: int, seed: int, scenario: str, speed: float, confi
     other types, EFS file systems, S3 buckets, Valkey caches, keys and backups, in two regions and two accounts. It
     speaks AWS's own protocols and verifies signatures, so any AWS client can be pointed at it too.
     """
-    worlds = mission_worlds(seed, WorldClock(speed=speed))
-
-    def read() -> Config:
-        found = read_config(config_path, os.environ)
-        web = found.web.model_copy(update={"listen": f"127.0.0.1:{port}"})
-        log = found.log.model_copy(update={"format": "logfmt", "level": "warning"})
-        scopes = found.scopes or _demo_scopes(worlds[0].region)
-        return found.model_copy(update={"web": web, "log": log, "scopes": scopes})
+    from exporter import demonstration  # noqa: PLC0415 - a tenth of the start of the program proper, which has no demo
 
     with _refusals():
-        config = read()
-        logs.configure(config.log.format, config.log.level)
-        asyncio.run(_demo(config, read, worlds, aws_port, scenario))
-
-
-def _demo_scopes(region: str) -> tuple[Scope, ...]:
-    """Both regions of the demo's account, and its second account by way of a role."""
-    role = Role(arn=SECOND_ROLE, external_id=EXTERNAL_ID)
-    return Scope(regions=(region, SECOND_REGION)), Scope(regions=(SECOND_REGION,), roles=(role,))
-
-
-async def _demo(
-    config: Config, read: Callable[[], Config], worlds: Sequence[World], aws_port: int, scenario: str
-) -> None:
-    world, *others = worlds
-    world.scenario(scenario)
-    async with DemoServer(world, port=aws_port, worlds=others) as server:
-        # This process is the demo's alone: nothing of the user's own AWS settings may reach it, or be reached by it.
-        for name in [name for name in os.environ if name.startswith("AWS_")]:
-            del os.environ[name]
-        os.environ.update(server.environment(), AWS_CONFIG_FILE=os.devnull, AWS_SHARED_CREDENTIALS_FILE=os.devnull)
-
-        def started(host: str, port: int) -> None:
-            click.echo(_WELCOME.format(url=f"http://{host}:{port}", aws=server.url, world=world, scenario=scenario))
-
-        app = App(config, read=read, source="the demo", environ=os.environ, clock=_DemoClock(world))
-        await app.run(started)
-
-
-class _DemoClock(SystemClock):
-    """The world's time, so that a world that runs faster is also read faster."""
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-
-    def time(self) -> float:
-        """The world's instant, unix seconds."""
-        return self._world.now()
-
-    async def sleep(self, seconds: float) -> None:
-        """Sleep *seconds* of the world's time, as fast as it runs now; at most a minute of real time when it stands."""
-        until = self.time() + seconds
-        while (left := until - self.time()) > 0:
-            speed = getattr(self._world.now, "speed", 1.0)
-            await asyncio.sleep(min(left / speed if speed else 1.0, 1.0))
-
-
-_WELCOME = """
-storage-exporter demo: {world.account_id} in {world.region}, scenario {scenario}
-
-  metrics        {url}/metrics        (first values within seconds; OpenMetrics by Accept header)
-  landing page   {url}/
-  simulated AWS  {aws}/_demo/   clock, scenarios, faults, calls
-  any AWS client AWS_ENDPOINT_URL={aws} AWS_REGION={world.region} \\
-                 AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY
-
-  curl -s {url}/metrics | grep aws_ebs_volume_read_bytes_per_second
-  Stop with Ctrl-C.
-"""
+        asyncio.run(
+            demonstration.run(config_path, port=port, aws_port=aws_port, seed=seed, scenario=scenario, speed=speed)
+        )
 
 
 # ---- helpers ------------------------------------------------------------------------------------------------------

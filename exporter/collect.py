@@ -194,7 +194,7 @@ class Collector:
         if resources == self._resources:
             return self._grid
         grid = Grid(resources, self._settings.rows, self._settings.pinned, self._settings.constant)
-        grid.take_over(self._grid)
+        grid.take_over(self._grid, self._known_at)
         return grid
 
     def _dropped(self, twice: Sequence[str]) -> None:

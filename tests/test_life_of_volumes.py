@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from itertools import pairwise
 
@@ -155,6 +156,54 @@ async def test_last_good_facts_end_at_their_age_limit(monkeypatch: pytest.Monkey
         await over.run(T + 960, only="ebs")
         assert over.names()["aws_ebs_volume_info"] == 0
         assert not over.asked()
+
+
+async def test_a_pass_that_is_cut_off_makes_facts_no_younger(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While discovery hangs past each pass's deadline, what it told last ends at its age limit all the same."""
+    name = "aws_efs_file_system_info"
+    async with line(monkeypatch) as over:
+        feeds = await over.run(T, only="efs")
+        assert over.names()[name] == 3
+        over.server.faults.add("hang", service="elasticfilesystem")
+        for minute, files in ((5, 3), (10, 3), (14, 3), (16, 0)):
+            over.at(T + 60 * minute)
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.5):
+                    await feeds["efs"].run()
+            assert over.names()[name] == files
+
+
+def test_what_comes_back_goes_on_where_it_was() -> None:
+    """A volume detached for half an hour is asked from where it stood; after more than an hour it is a new one."""
+    kind = ResourceKind("thing", "ebs", "AWS/EBS", (("VolumeId", "volume_id"),), ("volume_id",))
+    family = Family("aws_thing_bytes", "Help.", ("account_id", "region", "volume_id"))
+    rows = [ActiveRow(MetricRow(kind, "VolumeReadBytes", "Sum", family, Tier.STANDARD, 900, Fold.MEAN), 900)]
+    scope = Scope("123456789012", "eu-west-1")
+
+    def grid_of(*names: str) -> Grid:
+        return Grid([Resource(kind, scope, (name,)) for name in names], rows, lambda _: False)
+
+    def windows_after(away: int) -> list[tuple[str, int]]:
+        grid = grid_of("vol-1", "vol-2")
+        (window,) = plan(grid, T).windows
+        for slot in (0, 1):
+            grid.cursors.answered(slot, window.start, window.end, window.end - 120, T)
+        gone = grid_of("vol-1")
+        gone.take_over(grid, T + 60)
+        between = grid_of("vol-1")
+        between.take_over(gone, T + away - 60)
+        back = grid_of("vol-0", "vol-1", "vol-2")
+        back.take_over(between, T + away)
+        return [
+            (part.group.resources[member].id[0], window.end - asked.start)
+            for asked, parts in plan(back, T + away).windows.items()
+            for part in parts
+            for member in part.members
+        ]
+
+    stood = 120  # what was missing at its last answer is asked again
+    assert dict(windows_after(1800)) == {"vol-1": stood, "vol-2": stood, "vol-0": 900 - 1800}
+    assert dict(windows_after(7200))["vol-2"] == 900 - 7200
 
 
 async def test_a_late_cloudwatch_shows_its_age_and_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,9 @@ SILENT_PASSES = 3
 LONGEST_SILENCE = 6 * 3600
 """Seconds; a query that never answered is asked at least this often, for AWS may begin to publish."""
 
+REMEMBERED = 3600
+"""Seconds for which it is remembered how far a query had come whose resource is gone: as long as windows look back."""
+
 LONGEST_ESSENTIAL_SILENCE = 900
 """The same where something essential is asked: what begins to be said there may be what wakes somebody."""
 

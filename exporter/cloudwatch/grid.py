@@ -13,7 +13,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import nan
 
-from exporter.cloudwatch.cursors import LONGEST_ESSENTIAL_SILENCE, LONGEST_SILENCE, SILENT_PASSES, Cursors
+from exporter.cloudwatch.cursors import (
+    LONGEST_ESSENTIAL_SILENCE,
+    LONGEST_SILENCE,
+    REMEMBERED,
+    SILENT_PASSES,
+    Cursors,
+)
 from exporter.cloudwatch.layout import Layout
 from exporter.cloudwatch.nouns import Group
 from exporter.cloudwatch.rows import ActiveRow
@@ -70,19 +76,29 @@ class Grid:
         self.values = array("d", [nan]) * layout.series
         self.ends = array("q", bytes(8 * layout.series))
         self.cursors = Cursors(layout.queries)
+        self._departed: dict[tuple[str, ...], int] = {}  # what was here before → the end of the newest period it had
 
     def __len__(self) -> int:
         """How many queries there are."""
         return len(self.cursors)
 
-    def take_over(self, old: Grid) -> None:
-        """Carry standing and values of *old* over to what is still there."""
+    def take_over(self, old: Grid, now: float = 0.0) -> None:
+        """
+        Carry standing and values of *old* over to what is still there.
+
+        Args:
+            now: unix seconds; how far they had come is remembered for an hour of those that are there no more, for a
+                volume that is detached and attached again has datapoints from before.
+        """
         before: dict[tuple[str, str], list[Group]] = {}
         for group in old.groups:
             before.setdefault(_about(group), []).append(group)
         for group in self.groups:
             for was in before.get(_about(group), ()):
                 self._take_group(group, old, was)
+        self._departed = {key: end for key, end in old._departed.items() if end > now - REMEMBERED}
+        self._part(old, now)
+        self._come_back()
         for column in self._columns:
             column.newest = max(self.ends[column.start : column.stop], default=0)
 
@@ -104,6 +120,30 @@ class Grid:
                     # What changed is given another chance to speak.
                     if group.resources[here + number].facts != was.resources[there + number].facts:
                         self.cursors.silent[group.slot + here + number] = 0
+
+    def _part(self, old: Grid, now: float) -> None:
+        """Remember how far the queries of *old* had come that are not here."""
+        here: dict[tuple[str, str], set[tuple[str, ...]]] = {}
+        for group in self.groups:
+            here.setdefault(_about(group), set()).update(resource.id for resource in group.resources)
+        for group in old.groups:
+            about = _about(group)
+            left = here.get(about, set())
+            for member, resource in enumerate(group.resources):
+                end = old.cursors.heard[group.slot + member]
+                if resource.id not in left and end > now - REMEMBERED and old.cursors.spoke[group.slot + member]:
+                    self._departed[(*about, *resource.id)] = end
+
+    def _come_back(self) -> None:
+        """Let queries that were here before go on where they had come to."""
+        if not self._departed:
+            return
+        for group in self.groups:
+            about = _about(group)
+            for member, resource in enumerate(group.resources):
+                end = self._departed.pop((*about, *resource.id), 0)
+                if end and not self.cursors.heard[group.slot + member]:
+                    self.cursors.cut_short(group.slot + member, end)
 
     # ---- how often ----
 

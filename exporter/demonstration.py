@@ -1,0 +1,101 @@
+"""
+The demo: the simulated AWS and the exporter against it, in one process. The only module that knows both.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+import click
+
+from exporter import logs
+from exporter.app import App, read_config
+from exporter.clock import SystemClock
+from exporter.config import Config, Role, Scope
+from exporter.demo import SCENARIOS, DemoServer, World, WorldClock, mission_worlds
+from exporter.demo.regions import EXTERNAL_ID, SECOND_REGION, SECOND_ROLE
+
+__all__ = ["SCENARIOS", "run"]
+
+
+async def run(config_path: str | None, *, port: int, aws_port: int, seed: int, scenario: str, speed: float) -> None:
+    """
+    Serve until stopped.
+
+    Args:
+        config_path: of the configuration, None for the defaults; both regions and accounts unless it names scopes.
+
+        port: of the exporter on loopback, 0 for any free one.
+
+        aws_port: of the simulated AWS, likewise.
+
+        seed: of ids, curves and noise.
+
+        scenario: one of `SCENARIOS`.
+
+        speed: world seconds a second.
+
+    Raises:
+        `ConfigError`: where the configuration is bad. OSError: where a port is taken.
+    """
+    world, *others = mission_worlds(seed, WorldClock(speed=speed))
+
+    def read() -> Config:
+        found = read_config(config_path, os.environ)
+        web = found.web.model_copy(update={"listen": f"127.0.0.1:{port}"})
+        log = found.log.model_copy(update={"format": "logfmt", "level": "warning"})
+        return found.model_copy(update={"web": web, "log": log, "scopes": found.scopes or _scopes(world.region)})
+
+    config = read()
+    logs.configure(config.log.format, config.log.level)
+    world.scenario(scenario)
+    async with DemoServer(world, port=aws_port, worlds=others) as server:
+        # This process is the demo's alone: nothing of the user's own AWS settings may reach it, or be reached by it.
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            del os.environ[name]
+        os.environ.update(server.environment(), AWS_CONFIG_FILE=os.devnull, AWS_SHARED_CREDENTIALS_FILE=os.devnull)
+
+        def started(host: str, port: int) -> None:
+            click.echo(_WELCOME.format(url=f"http://{host}:{port}", aws=server.url, world=world, scenario=scenario))
+
+        app = App(config, read=read, source="the demo", environ=os.environ, clock=_DemoClock(world))
+        await app.run(started)
+
+
+class _DemoClock(SystemClock):
+    """The world's time, so that a world that runs faster is also read faster."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def time(self) -> float:
+        """The world's instant, unix seconds."""
+        return self._world.now()
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep *seconds* of the world's time, as fast as it runs now; at most a minute of real time when it stands."""
+        until = self.time() + seconds
+        while (left := until - self.time()) > 0:
+            speed = getattr(self._world.now, "speed", 1.0)
+            await asyncio.sleep(min(left / speed if speed else 1.0, 1.0))
+
+
+_WELCOME = """
+storage-exporter demo: {world.account_id} in {world.region}, scenario {scenario}
+
+  metrics        {url}/metrics        (first values within seconds; OpenMetrics by Accept header)
+  landing page   {url}/
+  simulated AWS  {aws}/_demo/   clock, scenarios, faults, calls
+  any AWS client AWS_ENDPOINT_URL={aws} AWS_REGION={world.region} \\
+                 AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY
+
+  curl -s {url}/metrics | grep aws_ebs_volume_read_bytes_per_second
+  Stop with Ctrl-C.
+"""
+
+
+def _scopes(region: str) -> tuple[Scope, ...]:
+    """Both regions of the demo's account, and its second account by way of a role."""
+    role = Role(arn=SECOND_ROLE, external_id=EXTERNAL_ID)
+    return Scope(regions=(region, SECOND_REGION)), Scope(regions=(SECOND_REGION,), roles=(role,))
