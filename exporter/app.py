@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import json
 import math
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from typing import Self
 
 from exporter import __version__, logs
 from exporter.billing import Statement, as_json, as_text
@@ -24,9 +22,11 @@ from exporter.config import Config, load
 from exporter.engine import Engine, Feed, Parts, engine
 from exporter.errors import ConfigError, ExporterError, Fault
 from exporter.exposition import Rendered, Renderer
+from exporter.garbage import Garbage
 from exporter.model import Target
 from exporter.passes import statement, survey, whole_pass
 from exporter.report import Report
+from exporter.running import Running
 from exporter.scheduler import Scheduler
 from exporter.settings import faults_between, notices
 from exporter.store import Store
@@ -37,15 +37,6 @@ from exporter.web import Web
 _LOG = logs.logger(__name__)
 
 _LOOK_AT_LEAST = 15.0  # seconds between two looks at the clock: it may be set, and what is outlived depends on it
-_GARBAGE = (10_000, 20, 50)
-"""
-Containers made, and collections of the younger generation, after which each generation of garbage is looked for: more
-than an answer of CloudWatch makes and drops again, so that reading answers does not set it going.
-"""
-
-_GROWN = 1.25
-"""How much more is much more, in series, for the garbage collector."""
-
 _RENDER_AT_MOST = 0.25  # seconds in which several passes that end together make one snapshot
 
 
@@ -107,7 +98,7 @@ class App:
         self._wanted: asyncio.Queue[tuple[Config, asyncio.Future[None]]] = asyncio.Queue()
         self._reloading = asyncio.Lock()
         self._latched = False
-        self._settled_series = 1_000
+        self._garbage = Garbage()
         self._swapping = False
 
     # ---- one pass and out ------------------------------------------------------------------------------------------
@@ -173,7 +164,7 @@ class App:
             `ConfigError`: where the web configuration file is bad, or no region is known. OSError: where the address is
             taken.
         """
-        gc.set_threshold(*_GARBAGE)
+        self._garbage.begin()
         sys.setswitchinterval(0.001)  # a thread that parses must not hold the loop for long (performance.md 3.4)
         host, port = self.config.web.address()
         web = Web(
@@ -262,14 +253,14 @@ class App:
 
     async def _work(self) -> None:
         """Run the engine in force, and put another in its place where a reload wants one."""
-        running = await _Running.build(self.config, self._parts)
+        running = await Running.build(self.config, self._parts)
         try:
             self._begin(running)
-            _freeze()
+            self._garbage.freeze()
             while True:
                 config, done = await self._wanted.get()
                 try:
-                    fresh = await _Running.build(config, self._parts)
+                    fresh = await Running.build(config, self._parts)
                 except ExporterError as error:
                     done.set_exception(error)
                     continue
@@ -284,13 +275,13 @@ class App:
                 self.expectations.over("reload")
                 await running.close()
                 running = fresh
-                _freeze()  # only now: what is frozen while it is still held is never let go
+                self._garbage.freeze()  # only now: what is frozen while it is still held is never let go
                 done.set_result(None)
         finally:
             await running.stop()
             await running.close()
 
-    def _begin(self, running: _Running) -> None:
+    def _begin(self, running: Running) -> None:
         for notice in notices(running.engine.config):
             logs.log(_LOG, "warning", "configuration", notice)
         logs.configure(running.engine.config.log.format, running.engine.config.log.level)
@@ -312,7 +303,7 @@ class App:
             snapshot = await self.store.take(now)
             self.telemetry.series(snapshot.series)
             self._page = await renderer.render(snapshot)
-            self._settle(snapshot.series)
+            self._garbage.grown(snapshot.series)
             del snapshot  # its blocks must not outlive the store's while nothing happens
             await asyncio.sleep(_RENDER_AT_MOST)
 
@@ -323,19 +314,6 @@ class App:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(0.01, patience)):
                 await self.store.wait_changed(version)
-
-    def _settle(self, series: int) -> None:
-        """
-        Keep the garbage collector from looking again and again at what came to stay, once more of it has come.
-
-        A full collection walks everything there is, and that holds the loop: 0.2 s and more with a hundred thousand
-        series, whenever a large answer has been read. Only growth counts, so that volumes that come and go do not
-        gather here what else would be collected.
-        """
-        if series > _GROWN * self._settled_series:
-            self._settled_series = series
-            gc.collect(1)
-            gc.freeze()
 
     def _refuse_fixed(self, config: Config) -> None:
         """Raise `ConfigError` for changes that only a restart can make."""
@@ -401,54 +379,3 @@ class App:
         finally:
             for number in installed:
                 loop.remove_signal_handler(number)
-
-
-def _freeze() -> None:
-    """What lives for good need not be looked at again (performance.md 6); what a reload has replaced is let go."""
-    gc.unfreeze()
-    gc.collect()
-    gc.freeze()
-
-
-class _Running:
-    """An engine with the tasks of its feeds."""
-
-    def __init__(self, built: Engine, stack: contextlib.AsyncExitStack) -> None:
-        self.engine = built
-        self._stack = stack
-        self._tasks: list[asyncio.Task[None]] = []
-
-    @classmethod
-    async def build(cls, config: Config, parts: Parts) -> Self:
-        """Raises as `engine.engine` does, and then leaves nothing behind."""
-        async with contextlib.AsyncExitStack() as stack:
-            built = await stack.enter_async_context(engine(config, parts))
-            return cls(built, stack.pop_all())
-
-    def take_over(self, old: _Running) -> list[str]:
-        """Feeds of the same name go on with what *old*'s knew; those that are no more are withdrawn and named."""
-        before = {feed.name: feed for feed in old.engine.feeds}
-        for feed in self.engine.feeds:
-            if feed.name in before:
-                feed.take_over(before.pop(feed.name))
-        for feed in before.values():
-            feed.remove()
-        return list(before)
-
-    def start(self, scheduler: Scheduler) -> None:
-        """Begin to make passes."""
-        others = frozenset(feed.name for feed in self.engine.feeds if not feed.follows)
-        self._tasks = [
-            asyncio.create_task(scheduler.forever(feed.job(), others if feed.follows else ()), name=feed.name)
-            for feed in self.engine.feeds
-        ]
-
-    async def stop(self) -> None:
-        """Make no more passes; those under way keep what they have."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def close(self) -> None:
-        """Close the way to AWS."""
-        await self._stack.aclose()

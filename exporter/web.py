@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import html
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import Protocol
 import orjson
 from aiohttp import hdrs, web
 
-from exporter import logs, webconfig
+from exporter import landing, logs, webconfig
 from exporter.deflate import last
 from exporter.doorman import Doorman
 from exporter.errors import ConfigError
@@ -43,15 +42,6 @@ _SHUTDOWN = 5.0
 
 _Check = Callable[[], tuple[bool, str]]
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-_LINKS = (
-    ("/metrics", "series of AWS and of the exporter itself"),
-    ("/-/plan", "what asking CloudWatch costs, and what is due or deferred: JSON, or text by Accept: text/plain"),
-    ("/-/ready", "whether the first pass is done"),
-    ("/-/healthy", "whether the jobs run"),
-    ("/-/sd/efs", "EFS mount targets as http_sd, for a TCP probe of port 2049"),
-    ("/-/sd/elasticache", "cache endpoints as http_sd, for a probe or a Redis exporter"),
-)
 
 DISCOVERED = ("efs", "elasticache")
 """Services whose addresses others may want to probe."""
@@ -335,23 +325,7 @@ class Web:
         return web.Response(text="reloaded\n")
 
     async def _front(self, _request: web.Request) -> web.Response:
-        rows = "".join(
-            f"<tr><th>{html.escape(name)}</th><td>{html.escape(text)}</td></tr>"
-            for name, text in self._landing().items()
-        )
-        links = "".join(f'<li><a href="{path[1:]}">{path}</a>: {html.escape(text)}</li>' for path, text in _LINKS)
-        return web.Response(text=_FRONT.format(rows=rows, links=links), content_type="text/html", charset="utf-8")
-
-
-_FRONT = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>storage-exporter</title>
-<style>body {{ font: 16px/1.5 sans-serif; margin: 2em auto; max-width: 50em; padding: 0 1em }}
-th {{ text-align: left; padding-right: 2em; font-weight: normal; color: #555 }}</style></head>
-<body><h1>storage-exporter</h1>
-<p>The AWS storage tier as Prometheus metrics: EBS, EFS, S3 and ElastiCache beside their limits.</p>
-<ul>{links}<li>/-/reload: POST, reads the configuration again</li></ul>
-<table>{rows}</table></body></html>
-"""
+        return web.Response(text=landing.page(self._landing()), content_type="text/html", charset="utf-8")
 
 
 async def _sign(_request: web.Request, response: web.StreamResponse) -> None:
