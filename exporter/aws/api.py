@@ -8,125 +8,31 @@ are raised, not logged: they are logged once, where they are handled. What to as
 
 from __future__ import annotations
 
-import asyncio
-import random
-import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from botocore.exceptions import BotoCoreError
 
 from exporter.aws import metricdata
-from exporter.aws.attempts import Attempts, Call
+from exporter.aws.attempts import Call
 from exporter.aws.caller import Caller
-from exporter.aws.clients import Botocore, Clients, Endpoint, member
-from exporter.aws.faults import NoAnswerError, brief, from_exception
-from exporter.aws.identity import IdentityConfig
-from exporter.aws.limits import GET_METRIC_DATA, Limits, LimitsConfig
+from exporter.aws.clients import Clients, Endpoint, member
+from exporter.aws.faults import NoAnswerError, from_exception
+from exporter.aws.limits import GET_METRIC_DATA
 from exporter.aws.session import Frozen, Keeper, RoleLike, assume_params, assumed, find_credentials
-from exporter.aws.transport import Transport
-from exporter.aws.workers import Workers, run_apart
-from exporter.clock import Clock
+from exporter.aws.shared import Shared
+from exporter.aws.workers import run_apart
 from exporter.errors import (
     AwsError,
-    ConfigError,
     CredentialsError,
     DeniedError,
-    Fault,
     RequestError,
 )
-from exporter.logs import logger
 from exporter.model import Scope
-from exporter.telemetry import Telemetry
-
-_logger = logger(__name__)
 
 
-class Runtime:
-    """
-    What all access to AWS shares: threads, connections, service models, limits. An async context manager.
-
-    Args:
-        environ: where the default region is looked for; everything else of AWS's variables and files is botocore's
-            to read.
-
-        limits_config: the configuration's `limits`.
-
-        telemetry: counts every call.
-
-        clock: for pace, deadlines and the life of credentials.
-
-        user_agent: what AWS's logs show of us.
-
-        jitter: numbers from 0 to 1.
-
-        identity: the configuration's `identity`; None takes any.
-    """
-
-    def __init__(
-        self,
-        *,
-        environ: Mapping[str, str],
-        limits_config: LimitsConfig,
-        telemetry: Telemetry,
-        clock: Clock,
-        user_agent: str,
-        jitter: Callable[[], float] = random.random,
-        identity: IdentityConfig | None = None,
-    ) -> None:
-        self.deadline = float(limits_config.deadline)
-        self.telemetry = telemetry
-        self.user_agent = user_agent
-        self.botocore = Botocore(user_agent)
-        self.workers = Workers(clock.monotonic)
-        self.attempts = Attempts(
-            deadline=self.deadline,
-            limits=Limits(limits_config, clock),
-            telemetry=telemetry,
-            clock=clock,
-            jitter=jitter,
-        )
-        self._clock = clock
-        self._jitter = jitter
-        self._environ = environ
-        self._provider = identity.provider if identity is not None else "auto"
-        self.role = identity.role if identity is not None else None
-        self._transport: Transport | None = None
-        self._keepers: dict[tuple[object, ...], Keeper] = {}
-        self._accesses: dict[tuple[object, ...], Access] = {}
-
-    async def __aenter__(self) -> Self:
-        try:
-            verify = await asyncio.to_thread(self.botocore.verify)
-        except BotoCoreError as error:
-            raise CredentialsError(f"the AWS settings cannot be read: {brief(error)}") from error
-        self._transport = Transport(verify)
-        try:
-            await self._transport.open()
-        except (OSError, ssl.SSLError) as error:
-            fault = Fault("AWS_CA_BUNDLE", f"the certificates in {verify} cannot be read: {brief(error)}")
-            raise ConfigError("AWS settings", [fault]) from error
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for keeper in self._keepers.values():
-            await keeper.close()
-        await self.transport.close()
-        self.workers.close()
-
-    def monotonic(self) -> float:
-        """Seconds that never jump."""
-        return self._clock.monotonic()
-
-    @property
-    def transport(self) -> Transport:
-        """The process's connections to AWS."""
-        if self._transport is None:
-            raise RuntimeError("use Runtime in `async with` only")
-        return self._transport
+class Runtime(Shared):
+    """What all access to AWS shares, and the accesses there are; an async context manager."""
 
     def open(self, region: str | None, roles: Sequence[RoleLike] = ()) -> Access:
         """
@@ -140,45 +46,29 @@ class Runtime:
         Raises:
             ConfigError: where there is no default region.
         """
-        region = region or self._default_region()
+        region = region or self.default_region()
         chain = tuple((role.arn, role.external_id or "", role.session_name) for role in roles)
-        access = self._accesses.get((region, *chain))
+        access: Access | None = self.accesses.get((region, *chain))
         if access is None:
             role_arn = chain[-1][0] if chain else ""
             scope = Scope(role_arn.split(":")[4] if role_arn.count(":") >= 5 else "", region, role_arn)
             access = Access(self, scope, self._keeper(region, roles, chain))
-            self._accesses[(region, *chain)] = access
+            self.accesses[(region, *chain)] = access
         return access
 
     def _keeper(self, region: str, roles: Sequence[RoleLike], chain: tuple[tuple[str, str, str], ...]) -> Keeper:
         # The first identity is the same everywhere; a role is assumed at the STS of the region it is for.
         key: tuple[object, ...] = (region, *chain) if chain else ()
-        if key not in self._keepers:
+        if key not in self.keepers:
             if roles:
                 parent, role = self.open(region, roles[:-1]), roles[-1]
-                self._keepers[key] = self._new_keeper(lambda: parent.assume(role), role.arn)
+                self.keepers[key] = self.new_keeper(lambda: parent.assume(role), role.arn)
             else:
-                self._keepers[key] = self._new_keeper(
-                    lambda: run_apart(lambda: find_credentials(lambda: self.botocore.session(region), self._provider)),
+                self.keepers[key] = self.new_keeper(
+                    lambda: run_apart(lambda: find_credentials(lambda: self.botocore.session(region), self.provider)),
                     "the default chain",
                 )
-        return self._keepers[key]
-
-    def _new_keeper(self, fetch: Callable[[], Awaitable[Frozen]], name: str) -> Keeper:
-        return Keeper(fetch, name=name, clock=self._clock, jitter=self._jitter)
-
-    def _default_region(self) -> str:
-        try:
-            region = self.botocore.default_region(self._environ)
-        except BotoCoreError as error:
-            raise CredentialsError(f"the AWS settings cannot be read: {brief(error)}") from error
-        if not region:
-            message = (
-                "no region: set scopes[].regions in the configuration, AWS_REGION (or AWS_DEFAULT_REGION), "
-                "or `region` in the AWS profile"
-            )
-            raise ConfigError("AWS settings", [Fault("scopes", message)])
-        return region
+        return self.keepers[key]
 
 
 class Access:
