@@ -9,14 +9,13 @@ and the rest is spread over passes. Objects are never read.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from exporter.model import Asset, Family, Inventory, MetricRow, Resource, Scope
 from exporter.services.base import (
-    NOTHING,
     Findings,
-    Found,
     Member,
+    Part,
     Wishes,
     partition_of,
     text_of,
@@ -105,8 +104,9 @@ class S3:
     def __init__(self, wishes: Wishes) -> None:
         self._wishes = wishes
         self._info = with_tags(BUCKET_INFO, wishes.tags)
-        self._last: Found = NOTHING
+        self._part = Part()
         self._types: dict[str, list[str]] = {}
+        self._listed: Sequence[Item] | None = None  # what the types were read from
         self._served: dict[str, int] = {}  # bucket → the last pass in which nothing of it had to wait
 
     async def discover(self, reader: Reader, scope: Scope) -> Inventory:
@@ -117,12 +117,16 @@ class S3:
         here = [name for name in items if regions.get(name) == scope.region]
         about = await self._read_all(reader, {name: items[name] for name in here})
         chosen = [about[name] for name in here if name in about]
-        said = Findings(scope, self._wishes.constant)
-        async for each in unhurried(chosen, _BUCKETS_TOGETHER):
-            self._say(said, each, regions)
-            self._measured(said, each, published=published)
-            _replicated(said, each, regions)
-        found = self._last = await said.settle(self._last)
+
+        async def say_all(said: Findings) -> None:
+            async for each in unhurried(chosen, _BUCKETS_TOGETHER):
+                self._say(said, each, regions)
+                self._measured(said, each, published=published)
+                _replicated(said, each, regions)
+
+        basis = (published, self._types, *(text for name in items for text in (name, regions.get(name, ""))))
+        rest = (one for each in chosen for one in each.basis())
+        found = await self._part.said((*basis, *rest), say_all, Findings(scope, self._wishes.constant))
         counts = (
             {
                 "bucket": len(chosen),
@@ -152,8 +156,8 @@ class S3:
             return False
         wanted = {"Namespace": STORAGE.namespace, "MetricName": "BucketSizeBytes"}
         answer = await reader.read(STORAGE_TYPES, wanted)
-        if answer is not None:
-            self._types = storage_types(answer)
+        if answer is not None and answer.items is not self._listed:
+            self._types, self._listed = storage_types(answer), answer.items
         return answer is not None
 
     async def _read_all(self, reader: Reader, items: Mapping[str, Item]) -> dict[str, About]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 
 from exporter.model import Family
 from exporter.services.base import Findings, seconds_of, text_of
@@ -81,6 +82,13 @@ class About:
     component: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     answers: Mapping[Operation, Answer | None] = field(default_factory=dict)
+
+    def basis(self) -> Iterator[object]:
+        """All that is said of it is made of: while none of it changes nothing that is said does."""
+        yield self.name
+        yield self.item
+        yield from chain.from_iterable(self.tags.items())
+        yield from (answer.items if answer is not None else None for answer in self.answers.values())
 
     def document(self, operation: Operation) -> Item | None:
         """The one document *operation* gives: None where it is not known, empty where there is none."""
