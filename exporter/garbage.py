@@ -1,5 +1,5 @@
 """
-When Python looks for garbage: rarely, and never at what came to stay.
+Memory that is let go: when Python looks for garbage (rarely, and never at what came to stay), and where malloc takes it.
 
 A full collection walks everything there is and holds the event loop meanwhile: 0.2 s and more with a hundred thousand
 series (performance.md 6). Nearly all garbage here is freed without it, by counting references.
@@ -7,6 +7,8 @@ series (performance.md 6). Nearly all garbage here is freed without it, by count
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import gc
 
 _THRESHOLDS = (10_000, 20, 50)
@@ -14,6 +16,9 @@ _THRESHOLDS = (10_000, 20, 50)
 Containers made, and collections of the younger generation, after which each generation of garbage is looked for: more
 than an answer of CloudWatch makes and drops again, so that reading answers does not set it going.
 """
+
+_M_ARENA_MAX = -8
+"""The number of mallopt's parameter (malloc.h)."""
 
 _GROWN = 1.25
 """How much more is much more, in series."""
@@ -29,8 +34,12 @@ class Garbage:
         self._settled = float(_FEW)
 
     def begin(self) -> None:
-        """Look for garbage less often from now on."""
+        """Look for garbage less often from now on, and let threads share their memory."""
         gc.set_threshold(*_THRESHOLDS)
+        # glibc has an arena for every few threads and gives back little of each; ours read XML one at a time, so that
+        # two are enough (mallopt(3); MALLOC_ARENA_MAX does the same). Other C libraries have no such thing.
+        with contextlib.suppress(AttributeError, OSError):
+            ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
 
     def freeze(self) -> None:
         """Take everything there is now for what stays; what was taken so before and is held no more is let go."""

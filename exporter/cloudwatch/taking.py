@@ -71,7 +71,8 @@ def take(grid: Grid, batch: Batch, results: Sequence[Result | None], now: float)
     """
     taken = Taken()
     window = batch.window
-    asked = _Asked(window, list(range(window.start, window.end, window.period)))
+    starts = list(range(window.start, window.end, window.period))
+    asked = _Asked(window, starts, [start + window.period for start in starts])
     number = 0
     for part in batch.parts:
         count = len(part.members)
@@ -87,10 +88,11 @@ def take(grid: Grid, batch: Batch, results: Sequence[Result | None], now: float)
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A window with the starts of all its periods."""
+    """A window with the starts and the ends of all its periods: numbers that all answers to it share."""
 
     window: Window
     starts: list[int]
+    ends: list[int]
 
 
 def _take_row(
@@ -109,7 +111,7 @@ def _take_row(
     multiplier, divisor = factor(row)
     plain = multiplier == divisor == 1.0
     folded = _FOLDS[row.fold]
-    starts, period, full = asked.starts, row.period, len(asked.starts)
+    starts, full = asked.starts, len(asked.starts)
     quick = row.absent is Absent.NOTHING
     values, ends = grid.values, grid.ends
     latest = complete = 0
@@ -125,7 +127,7 @@ def _take_row(
                 total = sum(ours)
                 if isfinite(total) and result["StatusCode"] == "Complete":
                     complete += 1
-                    end = starts[count - 1] + period
+                    end = asked.ends[count - 1]
                     if end >= ends[first + member]:
                         values[first + member] = total / count if folded is None else folded(ours)
                         ends[first + member] = end
