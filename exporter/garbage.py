@@ -1,5 +1,5 @@
 """
-Memory that is let go: when Python looks for garbage (rarely, and never at what came to stay), and where malloc takes it.
+Memory that is let go: when Python looks for garbage (rarely, never at what came to stay), and where malloc takes it.
 
 A full collection walks everything there is and holds the event loop meanwhile: 0.2 s and more with a hundred thousand
 series (performance.md 6). Nearly all garbage here is freed without it, by counting references.
