@@ -2,8 +2,8 @@
 Parts of groups → batches: at most 500 members and 100,800 datapoints, one window each, a metric's statistics together.
 Pure.
 
-Limits of GetMetricData: aws-facts 2.1. A request is written when it is sent and not kept: from pieces that resources
-and rows share, writing one takes about a fifth of a millisecond, and a hundred thousand queries would weigh 23 MB.
+Limits of GetMetricData: aws-facts 2.1. A request is written when it is sent and not kept: from pieces that its rows
+share, writing one takes less than half a millisecond, and a hundred thousand queries would weigh 23 MB.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+import orjson
+
 from exporter.cloudwatch.nouns import Batch, Part
-from exporter.model import MetricRow, Scope, Window
+from exporter.model import MetricRow, Resource, Scope, Window
 
 MEMBERS = 500
 """Members of ``MetricDataQueries`` in one request."""
@@ -73,8 +75,8 @@ def body(batch: Batch) -> bytes:
     number = 0
     for part in batch.parts:
         count = len(part.members)
-        dimensions = part.group.dimensions
-        asked = [dimensions[member] for member in part.members]
+        resources = part.group.resources
+        asked = [_dimensions(resources[member]) for member in part.members]
         for before, after in part.group.around:
             written = [before] * (4 * count)
             written[1::4] = asked
@@ -84,6 +86,12 @@ def body(batch: Batch) -> bytes:
             number += count
     listed = b"".join(pieces)[:-1]
     return b'{"ScanBy":"TimestampAscending","MaxDatapoints":%d,"MetricDataQueries":[%b]' % (DATAPOINTS, listed)
+
+
+def _dimensions(resource: Resource) -> bytes:
+    """The dimensions of *resource* as JSON (aws-facts 2.4)."""
+    pairs = zip(resource.kind.dimensions, resource.id, strict=True)
+    return orjson.dumps([{"Name": name, "Value": value} for (name, _), value in pairs])
 
 
 def _ids(first: int, count: int) -> list[bytes]:

@@ -35,10 +35,10 @@ class Cursors:
     __slots__ = ("asked", "heard", "silent", "spoke", "tried")
 
     def __init__(self, count: int) -> None:
-        zeroes = bytes(8 * count)
-        self.asked = array("q", zeroes)
-        self.heard = array("q", zeroes)
-        self.tried = array("q", zeroes)
+        zeroes = bytes(4 * count)
+        self.asked = array("I", zeroes)
+        self.heard = array("I", zeroes)
+        self.tried = array("I", zeroes)
         self.spoke = bytearray(count)
         self.silent = array("H", bytes(2 * count))
 

@@ -74,7 +74,7 @@ class Grid:
         self.groups: list[Group] = layout.groups
         self._columns = [_Column(*each) for each in layout.columns]
         self.values = array("d", [nan]) * layout.series
-        self.ends = array("q", bytes(8 * layout.series))
+        self.ends = array("I", bytes(4 * layout.series))
         self.cursors = Cursors(layout.queries)
         self._departed: dict[tuple[str, ...], int] = {}  # what was here before → the end of the newest period it had
 
@@ -190,7 +190,7 @@ class Grid:
         values, ends = self.values[column.start : column.stop], self.ends[column.start : column.stop]
         if column.merged is None:
             return values, ends
-        shown, until = array("d"), array("q")
+        shown, until = array("d"), array("I")
         worst = min if column.row.fold is Fold.MIN else max
         for places in column.merged:
             newest = max(ends[place] for place in places)
@@ -208,7 +208,7 @@ class Grid:
         """The end of the newest period of each member, unix seconds; 0 where none has come."""
         newest, *others = (self.ends[first : first + len(group)] for first in group.series)
         for other in others:
-            newest = array("q", map(max, newest, other))
+            newest = array("I", map(max, newest, other))
         return newest
 
 

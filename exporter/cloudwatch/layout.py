@@ -1,9 +1,8 @@
 """
 How the resources of an inventory fall into groups and columns. Pure.
 
-Resources that can have the same rows share everything that is the same for them: the tuple of resources, their
-dimensions as JSON, their label sets. So the cost of a generation grows with resources and with rows, hardly with their
-product.
+Resources that can have the same rows share everything that is the same for them: the tuple of resources, their label
+sets. So the cost of a generation grows with resources and with rows, hardly with their product.
 """
 
 from __future__ import annotations
@@ -39,7 +38,6 @@ class _Share:
 
     places: tuple[int, ...]
     resources: tuple[Resource, ...]
-    dimensions: tuple[bytes, ...]
     pinned: bool
     region: str
 
@@ -109,7 +107,6 @@ class Layout:
                     slot=self.queries,
                     series=tuple(laid[number, index][0] for number in chosen),
                     columns=tuple(laid[number, index][1] for number in chosen),
-                    dimensions=share.dimensions,
                     around=tuple(_around(row) for row in asked),
                 )
             )
@@ -128,7 +125,6 @@ class _Kind:
         self._resources = tuple(resources)
         self._constant = tuple(name for name, _ in constant), tuple(text for _, text in constant)
         self._alike = [(pinned(resource), resource.published_in) for resource in resources]
-        self._dimensions = tuple(_dimensions(resource) for resource in resources)
         self._splits: dict[tuple[object, ...], list[tuple[_Share, tuple[int, ...]]]] = {}
         self._labels: dict[tuple[object, ...], tuple[tuple[bytes, ...], tuple[tuple[int, ...], ...] | None]] = {}
         self._rendered: dict[tuple[str, ...], list[bytes]] = {}
@@ -153,9 +149,9 @@ class _Kind:
 
     def _share(self, places: tuple[int, ...], pinned: bool, region: str) -> _Share:  # noqa: FBT001 - a pair taken apart
         if len(places) == len(self._resources):
-            return _Share(places, self._resources, self._dimensions, pinned, region)
+            return _Share(places, self._resources, pinned, region)
         resources = tuple(self._resources[place] for place in places)
-        return _Share(places, resources, tuple(self._dimensions[place] for place in places), pinned, region)
+        return _Share(places, resources, pinned, region)
 
     def labels(
         self, names: tuple[str, ...], shares: Sequence[_Share]
@@ -194,13 +190,6 @@ def _by_source(active: Sequence[ActiveRow]) -> dict[str, list[int]]:
     for number, one in enumerate(active):
         found.setdefault(one.row.source, []).append(number)
     return found
-
-
-def _dimensions(resource: Resource) -> bytes:
-    """The dimensions of *resource* as JSON (aws-facts 2.4)."""
-    pairs = zip(resource.kind.dimensions, resource.id, strict=True)
-    written = orjson.dumps([{"Name": name, "Value": value} for (name, _), value in pairs])
-    return bytes(memoryview(written))  # a copy: what orjson returns occupies a kilobyte and more, however short
 
 
 def _around(row: MetricRow) -> tuple[bytes, bytes]:

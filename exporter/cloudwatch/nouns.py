@@ -39,9 +39,7 @@ class Group:
 
         columns: the places of the rows' columns among the generation's.
 
-        dimensions: the dimensions of each resource, as JSON.
-
-        around: what stands before and after them in a member of ``MetricDataQueries``, one pair a row.
+        around: what stands before and after the dimensions in a member of ``MetricDataQueries``, one pair a row.
     """
 
     rows: tuple[MetricRow, ...]
@@ -54,7 +52,6 @@ class Group:
     slot: int
     series: tuple[int, ...]
     columns: tuple[int, ...]
-    dimensions: Sequence[bytes]
     around: tuple[tuple[bytes, bytes], ...]
 
     def __len__(self) -> int:
