@@ -29,7 +29,7 @@ _LOG = logs.logger(__name__)
 STALLED = 15.0
 """Seconds without a turn of the loop that are a stall: longer than a probe waits, shorter than three of them take."""
 
-BEAT = 0.25
+BEAT = 0.5
 """Seconds between two beats; a stall of the loop that is shorter may fall between them and not be seen."""
 
 WINDOW = 60.0
