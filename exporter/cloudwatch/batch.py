@@ -13,13 +13,14 @@ from dataclasses import replace
 
 import orjson
 
+from exporter.aws import prices
 from exporter.cloudwatch.nouns import Batch, Part
 from exporter.model import MetricRow, Resource, Scope, Window
 
-MEMBERS = 500
+MEMBERS = prices.MEMBERS_PER_REQUEST
 """Members of ``MetricDataQueries`` in one request."""
 
-DATAPOINTS = 100_800
+DATAPOINTS = prices.DATAPOINTS_PER_REQUEST
 """Datapoints one request may return over all members; kept within one page, for a page may be billed again."""
 
 _IDS = [b'q%d"},' % number for number in range(MEMBERS)]
