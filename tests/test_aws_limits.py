@@ -160,3 +160,19 @@ async def test_the_limits_of_an_api_hold_for_whoever_asks() -> None:
     assert gate not in others
     assert gate.bucket.rate == 10
     assert limits.gate("1", "r", GET_METRIC_DATA).bucket.rate == 25
+
+
+async def test_an_answer_of_many_datapoints_counts_for_more_calls() -> None:
+    """At 25 calls a second, answers that each use up a fifth of a second of AWS's datapoints come five a second."""
+    clock = VirtualClock()
+    gate = Gate(TokenBucket(25, 1, clock), 10, clock)
+    seen: list[float] = []
+
+    async def one(seconds: float) -> None:
+        async with gate.enter(FAR, seconds):
+            seen.append(clock.monotonic())
+
+    tasks = [asyncio.create_task(one(seconds)) for seconds in (0.2, 0.2, 0.2, 0.0, 0.001, 0.0)]
+    await clock.advance(100)
+    await asyncio.gather(*tasks)
+    assert seen == pytest.approx([0.0, 0.2, 0.4, 0.6, 0.64, 0.68])

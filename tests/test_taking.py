@@ -36,6 +36,7 @@ class Cloud:
 
     def __init__(self, *pages: Mapping[str, Any]) -> None:
         self.pages = list(pages)
+        self.datapoints: list[int] = []
 
     async def get_metric_data(
         self,
@@ -47,8 +48,10 @@ class Cloud:
         next_token: str | None = None,
         queries: int = 0,
         billable: int = 0,
+        datapoints: int = 0,
     ) -> Mapping[str, Any]:
         """The next page, through JSON as on the wire."""
+        self.datapoints.append(datapoints)
         answer: Mapping[str, Any] = orjson.loads(orjson.dumps(self.pages.pop(0)))
         return answer
 
@@ -173,7 +176,9 @@ async def test_pages_are_put_together() -> None:
         {"Id": f"q{number}", "Timestamps": WHOLE[2:], "Values": [2, 3], "StatusCode": "Complete"} for number in range(3)
     ]
     pages = {"MetricDataResults": first, "NextToken": "t"}, {"MetricDataResults": second}
-    answer = await fetch(Cloud(*pages), batch, aws_service="ebs")
+    cloud = Cloud(*pages)
+    answer = await fetch(cloud, batch, aws_service="ebs")
+    assert cloud.datapoints == [3 * 4] * 2  # what AWS's quota of datapoints is told of each request
     take(grid, batch, answer.results, START)
     assert list(grid.values) == [9, 9, 3]
     assert list(grid.ends) == [WINDOW.end] * 3

@@ -239,6 +239,7 @@ class Access:
         deadline: float | None = None,
         queries: int = 0,
         billable: int = 0,
+        datapoints: int = 0,
     ) -> dict[str, Any]:
         """
         One page of one GetMetricData request: an object with a list ``MetricDataResults``; timestamps are numbers.
@@ -261,6 +262,8 @@ class Access:
 
             billable: what CloudWatch counts for them, in metrics.
 
+            datapoints: that the answer may hold.
+
         Raises:
             AwsError, CredentialsError: as `call`.
         """
@@ -277,7 +280,16 @@ class Access:
             return metricdata.answer_of(reply)
 
         further = next_token is not None
-        call = Call(metricdata.SERVICE, metricdata.OPERATION, GET_METRIC_DATA, aws_service, queries, billable, further)
+        call = Call(
+            metricdata.SERVICE,
+            metricdata.OPERATION,
+            GET_METRIC_DATA,
+            aws_service,
+            queries,
+            billable,
+            further,
+            datapoints,
+        )
         return await self._make(once, call, deadline)
 
     async def assume(self, role: RoleLike) -> Frozen:

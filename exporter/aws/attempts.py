@@ -62,6 +62,8 @@ class Call:
         billable: what CloudWatch counts for them, in metrics.
 
         further: whether it asks for a further page of an answer.
+
+        datapoints: that its answer may hold; AWS grants so many a second.
     """
 
     service: str
@@ -71,6 +73,7 @@ class Call:
     queries: int = 0
     billable: int = 0
     further: bool = False
+    datapoints: int = 0
 
 
 class Attempts:
@@ -137,7 +140,7 @@ class Attempts:
             credentials = await keeper.current(until - self._clock.monotonic())
             gate = self._limits.gate(scope.account_id, scope.region, call.api)
             try:
-                async with gate.enter(until):
+                async with gate.enter(until, call.datapoints / prices.DATAPOINTS_PER_SECOND):
                     self._telemetry.request(scope, call.aws_service, call.operation)
                     if failed is not None:
                         self._telemetry.retry(scope, call.aws_service, call.operation)

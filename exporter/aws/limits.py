@@ -80,13 +80,15 @@ class TokenBucket:
         recovered = self._full_rate * (self._clock.monotonic() - self._cut_at) / RECOVERY
         return min(self._full_rate, self._cut_rate + recovered)
 
-    async def take(self, until: float) -> None:
+    async def take(self, until: float, weight: float = 1.0) -> None:
         """
         Return when a call may be made.
 
         Args:
             until: monotonic seconds; where the call's turn would come later, TimeoutError is raised at once and
                 nothing is taken.
+
+            weight: for how many calls it counts: those behind it wait so much longer.
         """
         now = self._clock.monotonic()
         self._tokens = min(self._burst, self._tokens + (now - self._filled_at) * self.rate)
@@ -95,12 +97,12 @@ class TokenBucket:
         if now + wait > until:
             raise TimeoutError
         # A negative balance is the queue: whoever comes later waits for those before.
-        self._tokens -= 1.0
+        self._tokens -= weight
         if wait > 0:
             try:
                 await self._clock.sleep(wait)
             except BaseException:
-                self._tokens += 1.0
+                self._tokens += weight
                 raise
 
     def throttled(self) -> None:
@@ -132,17 +134,19 @@ class Gate:
         self._clock = clock
 
     @asynccontextmanager
-    async def enter(self, until: float) -> AsyncIterator[None]:
+    async def enter(self, until: float, seconds: float = 0.0) -> AsyncIterator[None]:
         """
         Hold one slot of the API for the time of one attempt. TimeoutError where the turn does not come in time.
 
         Args:
             until: monotonic seconds.
+
+            seconds: of AWS's quota that its answer uses up, where that is more than its share of the pace.
         """
         async with asyncio.timeout(max(0.0, until - self._clock.monotonic())):
             await self._slots.acquire()
         try:
-            await self.bucket.take(until)
+            await self.bucket.take(until, max(1.0, seconds * self.bucket.rate))
             yield
         finally:
             self._slots.release()

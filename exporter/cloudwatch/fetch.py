@@ -41,6 +41,7 @@ class Access(Protocol):
         next_token: str | None = None,
         queries: int = 0,
         billable: int = 0,
+        datapoints: int = 0,
     ) -> Mapping[str, Any]:
         """One call of GetMetricData; errors of the `AwsError` tree or `CredentialsError`."""
         ...
@@ -141,6 +142,7 @@ async def _pages(access: Access, batch: Batch, reading: _Reading, aws_service: s
             next_token=token,
             queries=batch.size,
             billable=batch.billable,
+            datapoints=batch.size * batch.window.points,
         )
         reading.page(page)
         token = page.get("NextToken") or None
