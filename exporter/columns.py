@@ -8,11 +8,10 @@ from array import array
 from collections.abc import Sequence
 
 from exporter.cloudwatch.grid import Grid
+from exporter.facts import LEAST_AGE_LIMIT, Facts
 from exporter.model import Block, Family, Labels, Resource, Sample
 from exporter.naming import label_set
 from exporter.services.base import Member
-from exporter.services.facts import Facts
-from exporter.services.reader import LEAST_AGE_LIMIT
 
 Constant = Sequence[tuple[str, str]]
 """Labels that every series carries before its own, such as ``cluster``."""

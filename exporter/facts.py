@@ -15,10 +15,12 @@ from typing import overload
 
 from exporter.model import Block, Family, Labels, Sample
 from exporter.naming import label_set, labels_of
-from exporter.services.reader import LEAST_AGE_LIMIT
 
 Constant = tuple[tuple[str, str], ...]
 """Labels that every series carries before its own, such as ``cluster``."""
+
+LEAST_AGE_LIMIT = 900
+"""Seconds for which any answer may stand in for a failing one: three full discoveries of the quick kind."""
 
 
 class _Frame:

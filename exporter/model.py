@@ -259,6 +259,64 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """
+    Whose a volume is: the persistent volume that names it, and the claim bound to that.
+
+    Args:
+        persistentvolume: its name, ``""`` where it is not known.
+
+        persistentvolumeclaim: of the claim bound to it, ``""`` where none is.
+
+        namespace: the claim's.
+
+        storageclass: of the persistent volume.
+
+        zone: the availability zone the persistent volume is confined to, ``""`` where it is to none or to several.
+
+        path: below the file system's root, for handles that name one.
+
+        annotations: of the claim, those that somebody looks at.
+    """
+
+    persistentvolume: str
+    persistentvolumeclaim: str = ""
+    namespace: str = ""
+    storageclass: str = ""
+    zone: str = ""
+    path: str = ""
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Claims:
+    """
+    What Kubernetes says of whose each volume is. The same object while nothing has changed.
+
+    Args:
+        volumes: by EBS volume id; of several persistent volumes with one handle, the one that is bound.
+
+        access_points: by EFS access point id; several persistent volumes may share one.
+
+        file_systems: by EFS file system id, of handles that name no access point.
+
+        buckets: by bucket name.
+
+        known: whether the persistent volumes are listed: only then does a volume that is not here belong to nobody.
+    """
+
+    volumes: Mapping[str, Claim] = field(default_factory=dict)
+    access_points: Mapping[str, Sequence[Claim]] = field(default_factory=dict)
+    file_systems: Mapping[str, Sequence[Claim]] = field(default_factory=dict)
+    buckets: Mapping[str, Sequence[Claim]] = field(default_factory=dict)
+    known: bool = False
+
+
+NO_CLAIMS = Claims()
+"""Where there is no Kubernetes to ask."""
+
+
+@dataclass(frozen=True, slots=True)
 class Inventory:
     """
     What discovery knows now.

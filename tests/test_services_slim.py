@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from exporter.clock import FixedClock
 from exporter.columns import fact_blocks
 from exporter.demo.server import DemoServer
+from exporter.facts import Facts
 from exporter.model import Asset, Inventory, Sample, Scope
 from exporter.naming import label_set
 from exporter.services.base import Findings, Service, Wishes, gauge, info, tags_of
 from exporter.services.ebs import Ebs
 from exporter.services.ebs_facts import STATUS, VOLUMES
-from exporter.services.facts import Facts
 from exporter.services.items import Keeping, Record, slimmer
 from exporter.services.reader import Operation, Reader
 from exporter.services.registry import SERVICES

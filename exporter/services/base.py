@@ -13,9 +13,13 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Generic, Protocol, TypeVar
 
+from exporter.facts import Constant, Facts
 from exporter.model import (
+    NO_CLAIMS,
     SCOPE_LABELS,
     Asset,
+    Claim,
+    Claims,
     Family,
     Inventory,
     MetricRow,
@@ -25,7 +29,6 @@ from exporter.model import (
     Target,
 )
 from exporter.naming import tag_label, unit_of
-from exporter.services.facts import Constant, Facts
 from exporter.services.items import Item
 from exporter.services.reader import Operation, Reader
 
@@ -57,6 +60,10 @@ class Wishes:
         neighbours: what the other services found in a scope, for a service that `follows` them.
 
         constant: labels that every series carries before its own, such as ``cluster``.
+
+        claims: whose the volumes are, as Kubernetes says now.
+
+        pinned: whether what belongs to such a claim is asked every minute.
     """
 
     tags: tuple[str, ...] = ()
@@ -65,6 +72,8 @@ class Wishes:
     component: Callable[[str], str] = lambda _: ""
     neighbours: Callable[[Scope], Sequence[Asset]] = lambda _: ()
     constant: Constant = ()
+    claims: Callable[[], Claims] = lambda: NO_CLAIMS
+    pinned: Callable[[Claim], bool] = lambda _: False
 
 
 @dataclass(frozen=True, slots=True)

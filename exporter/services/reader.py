@@ -14,10 +14,8 @@ from typing import Any, Protocol
 
 from exporter.clock import Clock
 from exporter.errors import AwsError, CredentialsError, DeniedError, RequestError
+from exporter.facts import LEAST_AGE_LIMIT
 from exporter.services.items import Item, Keeping, slimmer
-
-LEAST_AGE_LIMIT = 900
-"""Seconds for which any answer may stand in for a failing one: three full discoveries of the quick kind."""
 
 
 @dataclass(frozen=True, slots=True)
