@@ -9,6 +9,7 @@ BENCH_ARGS ?=
 UPGRADE ?=
 PYTHON ?=
 SOAK_MINUTES ?= 5
+WORKERS ?= 2
 
 SHELL := /bin/sh
 BIN := .venv/bin
@@ -27,9 +28,10 @@ run: venv  ## a simulated AWS and the exporter against it, on PORT=9116; also SE
 
 # The tests use Debian's prometheus, promtool, alertmanager and amtool. Without them a developer's run skips those tests
 # and says so; under CI=true that is an error.
-test: lint  ## lint, then every test, with branch coverage; PYTEST_ARGS='-k word' for some
+# Half of them wait for something most of the time, so two at a time take little more than half as long on two cores.
+test: lint  ## lint, then every test, with branch coverage; PYTEST_ARGS='-k word' for some, WORKERS=0 one after another
 	@tools/debian_tools.sh || test -z "$$CI"
-	$(BIN)/python -m pytest --cov $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal --cov $(PYTEST_ARGS)
 
 lint: venv  ## ruff, formatting, mypy --strict, the floors of the architecture
 	$(BIN)/ruff check --quiet .

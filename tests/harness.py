@@ -23,14 +23,12 @@ from exporter.engine import Engine, Feed, Parts, engine
 from exporter.scheduler import Scheduler
 from exporter.store import Store
 from exporter.telemetry import Telemetry
+from tests.calls import remember
 
 T = 1_790_000_040
 """A made-up now: unix seconds, a whole minute, no multiple of five."""
 
 Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
-
-SEEN: Counter[tuple[str, str]] = Counter()
-"""(signing name, operation) of every call the exporter made in this run, as the servers saw it."""
 
 
 def parsed(text: str) -> Series:
@@ -49,13 +47,6 @@ def parsed_openmetrics(text: str) -> Series:
         for family in openmetrics(text)  # type: ignore[no-untyped-call]
         for sample in family.samples
     }
-
-
-def remember(calls: list[Call]) -> None:
-    """Note the exporter's calls for the test of the policy."""
-    for call in calls:
-        if "storage-exporter/" in call.user_agent and call.operation:  # "": its signature was not even let in
-            SEEN[call.service, call.operation] += 1
 
 
 def config_of(**sections: Any) -> Config:

@@ -314,23 +314,6 @@ def test_a_swallowed_refusal_fails_the_test(pytester: pytest.Pytester) -> None:
     pytester.runpytest_inprocess("-p", "no:asyncio", "-p", "no:cacheprovider").assert_outcomes(passed=1, errors=1)
 
 
-def test_tests_marked_last_run_last(pytester: pytest.Pytester) -> None:
-    """A test that judges the whole run comes after every other test, in whichever file it stands."""
-    pytester.makeconftest("from tests.conftest import pytest_collection_modifyitems")
-    pytester.makeini("[pytest]\nmarkers = last: behind all others")
-    pytester.makepyfile(
-        test_a="import pytest\n@pytest.mark.last\ndef test_judge(): ...\ndef test_one(): ...",
-        test_b="def test_two(): ...",
-    )
-    pytester.syspathinsert(ROOT)
-    result = pytester.runpytest_inprocess("-p", "no:asyncio", "-p", "no:cacheprovider", "--collect-only", "-q")
-    assert [line for line in result.outlines if "::" in line] == [
-        "test_a.py::test_one",
-        "test_b.py::test_two",
-        "test_a.py::test_judge",
-    ]
-
-
 def test_properties_are_repeatable_in_ci() -> None:
     """Hypothesis has no deadline (machines differ), and in CI looks at the same examples every time."""
     current = hypothesis.settings()

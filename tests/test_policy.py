@@ -1,40 +1,18 @@
-"""The IAM policy: every action exists and only reads, and the calls of the whole test run are within it."""
+"""The IAM policy: every action exists and only reads, and the calls of every test are within it."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import pytest
 from policy_sentry.querying.actions import get_actions_for_service, get_actions_with_access_level
 
 from exporter.config import Config
-from exporter.model import Tier
+from exporter.demo.server import Call
 from exporter.policy import policy
 from exporter.services.registry import SERVICES
-from tests.harness import SEEN, config_of
-
-EVERYTHING = {name: {"tiers": [tier.value for tier in Tier]} for name in SERVICES}
-IAM_PREFIX = {"monitoring": "cloudwatch"}
-"""Where IAM's prefix is not the name requests are signed for."""
-
-S3_ACTIONS = {
-    "GetBucketEncryption": "GetEncryptionConfiguration",
-    "GetBucketLifecycleConfiguration": "GetLifecycleConfiguration",
-    "GetBucketReplication": "GetReplicationConfiguration",
-    "GetPublicAccessBlock": "GetBucketPublicAccessBlock",
-    "ListBucketMetricsConfigurations": "GetMetricsConfiguration",
-    "ListBuckets": "ListAllMyBuckets",
-}
-"""S3 operations that IAM calls otherwise (Service Authorization Reference; aws-facts 3.4)."""
-
-
-def allowed_by(service: str, operation: str) -> str:
-    """The IAM action that allows an operation, by the name its requests are signed for."""
-    name = S3_ACTIONS.get(operation, operation) if service == "s3" else operation
-    return f"{IAM_PREFIX.get(service, service)}:{name}"
-
-
-def actions_of(config: Config) -> set[str]:
-    return {action for statement in policy(config)["Statement"] for action in statement["Action"]}
-
+from tests.calls import EVERYTHING, actions_of, allowed, allowed_by, remember
+from tests.harness import T, config_of, line
 
 PREFIXES = sorted({action.partition(":")[0] for action in actions_of(config_of(services=EVERYTHING))})
 
@@ -77,13 +55,18 @@ def test_statements_are_named_and_as_narrow_as_aws_allows() -> None:
     assert not {"s3:GetObject", "s3:ListBucket"} & actions_of(config_of(services=EVERYTHING))
 
 
-@pytest.mark.last
-def test_the_calls_of_the_whole_run_are_within_the_policy(request: pytest.FixtureRequest) -> None:
-    """Every operation the servers of this run were asked by the exporter is allowed by the policy for everything."""
-    # Who may assume a role is for that role to say; whoever has credentials may ask whose they are.
-    by_trust = {"sts:GetCallerIdentity", "sts:AssumeRole", "sts:AssumeRoleWithWebIdentity"}
-    allowed = actions_of(config_of(services=EVERYTHING)) | by_trust
-    made = {allowed_by(service, operation) for service, operation in SEEN}
-    assert made <= allowed
-    if any(item.path.name == "test_survive_faults.py" for item in request.session.items):
-        assert made >= {"ec2:DescribeVolumes", "elasticfilesystem:DescribeMountTargets", "cloudwatch:GetMetricData"}
+async def test_the_calls_of_a_pass_are_within_the_policy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a pass calls is what the policy allows; every test with a server is held to that too (`remember`)."""
+    async with line(monkeypatch) as over:
+        await over.run(T)
+        made = {allowed_by(call.service, call.operation) for call in over.server.calls}
+    assert made >= {"ec2:DescribeVolumes", "elasticfilesystem:DescribeMountTargets", "cloudwatch:GetMetricData"}
+    assert made <= allowed()
+
+
+def test_a_call_beyond_the_policy_fails_the_test_that_made_it() -> None:
+    """A call that is not allowed is named; one of another program, or one that was not let in, is not ours."""
+    call = Call("s3", "GetObject", 200, "storage-exporter/0", "AKIA", 0.0, 0.0)
+    with pytest.raises(AssertionError, match="s3:GetObject"):
+        remember([call])
+    remember([replace(call, user_agent="aws-cli/2"), replace(call, operation="")])
