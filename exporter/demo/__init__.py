@@ -1,16 +1,34 @@
 """
-An independent simulated AWS (EBS, EFS, KMS, Backup, CloudWatch, STS) on loopback: the demo, and the tests' witness.
+An independent simulated AWS (EBS, EFS, KMS, Backup, CloudWatch, STS) and Kubernetes API on loopback: the demo, and the
+tests' witness.
 
 It imports nothing of the exporter, so that what the two agree on is AWS's, not a shared mistake. Start with
 `server.DemoServer`; `world.World` says what exists, `scenarios.SCENARIOS` what can go wrong there, `faults.KINDS` what
-can go wrong on the wire.
+can go wrong on the wire. `kubernetes.KubernetesServer` is the API of the cluster whose volumes the account holds.
 """
 
 from exporter.demo.clock import WorldClock
 from exporter.demo.faults import KINDS
+from exporter.demo.kubernetes import KubernetesServer, run_kubernetes_in_thread
+from exporter.demo.kubernetes_faults import KUBERNETES_KINDS
+from exporter.demo.kubernetes_objects import cluster_of
+from exporter.demo.kubernetes_store import Cluster
 from exporter.demo.regions import mission_worlds
 from exporter.demo.scenarios import SCENARIOS
 from exporter.demo.server import DemoServer, run_in_thread
 from exporter.demo.world import World
 
-__all__ = ["KINDS", "SCENARIOS", "DemoServer", "World", "WorldClock", "mission_worlds", "run_in_thread"]
+__all__ = [
+    "KINDS",
+    "KUBERNETES_KINDS",
+    "SCENARIOS",
+    "Cluster",
+    "DemoServer",
+    "KubernetesServer",
+    "World",
+    "WorldClock",
+    "cluster_of",
+    "mission_worlds",
+    "run_in_thread",
+    "run_kubernetes_in_thread",
+]

@@ -36,10 +36,18 @@ class ControlPages:
         faults: the rules they change.
 
         calls: what was asked, oldest first.
+
+        identities: who asked it, and whether two did at once.
     """
 
-    def __init__(self, world: World, faults: Faults, calls: Callable[[], list[dict[str, Any]]]) -> None:
-        self._world, self._faults, self._calls = world, faults, calls
+    def __init__(
+        self,
+        world: World,
+        faults: Faults,
+        calls: Callable[[], list[dict[str, Any]]],
+        identities: Callable[[], dict[str, Any]],
+    ) -> None:
+        self._world, self._faults, self._calls, self._identities = world, faults, calls, identities
 
     def add_to(self, app: web.Application) -> None:
         """Put the pages on *app*."""
@@ -48,6 +56,7 @@ class ControlPages:
             ("/_demo/scenario", self._scenario, ("GET", "POST")),
             ("/_demo/faults", self._rules, ("GET", "POST", "DELETE")),
             ("/_demo/calls", self._asked, ("GET",)),
+            ("/_demo/identities", self._who, ("GET",)),
         ):
             for method in methods:
                 app.router.add_route(method, path, _json(handler))
@@ -80,6 +89,9 @@ class ControlPages:
 
     async def _asked(self, _: web.Request) -> Any:
         return self._calls()
+
+    async def _who(self, _: web.Request) -> Any:
+        return self._identities()
 
     async def _page(self, _: web.Request) -> web.Response:
         text = _page(self._world, self._faults, len(self._calls()))
@@ -130,7 +142,7 @@ client that signs its requests. {len(world.volumes())} volumes, {len(world.insta
 <p><code>POST /_demo/faults {{"match": {{"service": "ec2", "operation": "DescribeVolumes"}}, "kind": "denied",
 "count": 1, "after": 0, "options": {{}}}}</code>; <code>DELETE /_demo/faults</code> ends them all.</p>
 <table>{kinds}</table>
-<h2>Calls</h2><p><a href="/_demo/calls">/_demo/calls</a></p></html>
+<h2>Calls</h2><p><a href="/_demo/calls">/_demo/calls</a>, <a href="/_demo/identities">/_demo/identities</a></p></html>
 """
 
 

@@ -7,11 +7,11 @@ by `server`, what happens inside one (pages, single results) travels there as `T
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
+from exporter.demo.rules import Rule, Rules
 from exporter.demo.wire import Tweaks
 
 KINDS: dict[str, str] = {
@@ -61,47 +61,26 @@ _ALIASES = {
 }
 
 
-@dataclass(slots=True)
-class Fault:
+@dataclass(slots=True, kw_only=True)
+class Fault(Rule):
     """
-    One rule.
-
-    `service` (``ec2``, ``efs``, ``cloudwatch``, ``sts``, ``s3``, or the signing name) and `operation` choose calls,
-    None all. The first `after` matching calls are spared, then `count` are hit (None: all that follow); `matched`
-    and `hit` count both.
+    One rule. `service` (``ec2``, ``efs``, ``cloudwatch``, ``sts``, ``s3``, or the signing name) and `operation` choose
+    calls, None all.
     """
 
-    number: int
-    kind: str
     service: str | None = None
     operation: str | None = None
-    count: int | None = None
-    after: int = 0
-    options: dict[str, Any] = field(default_factory=dict)
-    matched: int = 0
-    hit: int = 0
 
-    def as_dict(self) -> dict[str, Any]:
-        """The rule as the control pages speak it."""
-        return {
-            "number": self.number,
-            "match": {"service": self.service, "operation": self.operation},
-            "kind": self.kind,
-            "count": self.count,
-            "after": self.after,
-            "options": self.options,
-            "matched": self.matched,
-            "hit": self.hit,
-        }
+    def match(self) -> Mapping[str, str | None]:
+        """What chooses calls."""
+        return {"service": self.service, "operation": self.operation}
 
 
-class Faults:
+class Faults(Rules[Fault]):
     """The list of rules; may be changed from another thread while the server answers."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._rules: list[Fault] = []
-        self._made = 0
+        super().__init__(KINDS)
 
     def add(
         self,
@@ -119,14 +98,11 @@ class Faults:
         Raises:
             ValueError: there is no such kind.
         """
-        if kind not in KINDS:
-            msg = f"no fault of kind {kind!r}; there are: {', '.join(KINDS)}"
-            raise ValueError(msg)
-        with self._lock:
-            self._made += 1
-            rule = Fault(self._made, kind, _ALIASES.get(service or "", service), operation, count, after, options)
-            self._rules.append(rule)
-        return rule
+        limits: dict[str, Any] = {"count": count, "after": after, "options": options}
+        service = _ALIASES.get(service or "", service)
+        return self.put(
+            kind, lambda number: Fault(number=number, kind=kind, service=service, operation=operation, **limits)
+        )
 
     def add_from(self, given: Mapping[str, Any]) -> Fault:
         """Add a rule as the control pages speak it: {match: {service, operation}, kind, count, after, options}."""
@@ -140,29 +116,9 @@ class Faults:
             **(given.get("options") or {}),
         )
 
-    def clear(self) -> None:
-        """Take all rules away."""
-        with self._lock:
-            self._rules.clear()
-
-    def rules(self) -> list[Fault]:
-        """The rules there are, oldest first."""
-        with self._lock:
-            return list(self._rules)
-
     def take(self, service: str, operation: str) -> list[Fault]:
         """The rules that hit this call, counting it."""
-        hit = []
-        with self._lock:
-            for rule in self._rules:
-                if rule.service not in {None, service} or rule.operation not in {None, operation}:
-                    continue
-                rule.matched += 1
-                if rule.matched <= rule.after or (rule.count is not None and rule.hit >= rule.count):
-                    continue
-                rule.hit += 1
-                hit.append(rule)
-        return hit
+        return self.hits(lambda rule: rule.service in {None, service} and rule.operation in {None, operation})
 
 
 def tweaks(rules: list[Fault]) -> Tweaks:

@@ -34,7 +34,7 @@ def file_systems(seed: int) -> list[FileSystem]:
 
     shared = []
     for number, (name, namespace, uid) in enumerate(SHARED_CLAIMS):
-        claim = Claim(namespace, name, f"pvc-{uuid_of(seed, 'efs-' + name)}", "efs-sc")
+        claim = Claim(namespace, name, f"pvc-{uuid_of(seed, 'efs-' + name)}", "efs")
         shared.append(
             AccessPoint(
                 identifier("fsap", seed, name),

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 NEVER = math.inf
 GENESIS = 1_735_689_600
@@ -231,6 +231,17 @@ class Volume:
         if at < self.ready:
             return "creating"
         return "in-use" if self.held(at) else "available"
+
+
+def leave(volume: Volume, at: float, takes: float, instance_id: str | None = None) -> Volume:
+    """The volume with its attachments (to *instance_id*, or all) given up at *at*, gone *takes* seconds later."""
+    ended = tuple(
+        replace(item, detaching=min(item.detaching, at), until=min(item.until, at + takes))
+        if item.until > at and (instance_id is None or item.instance_id == instance_id)
+        else item
+        for item in volume.attachments
+    )
+    return replace(volume, attachments=ended)
 
 
 @dataclass(frozen=True, slots=True)

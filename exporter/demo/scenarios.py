@@ -10,10 +10,10 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from exporter.demo import cache_scenarios
+from exporter.demo import cache_scenarios, claim_scenarios
 from exporter.demo.curves import Effects
 from exporter.demo.estate import Estate, attachment
-from exporter.demo.nouns import NEVER, FileSystem, Instance, Load, Volume
+from exporter.demo.nouns import NEVER, FileSystem, Instance, Load, Volume, leave
 
 STALL_SECONDS = 480
 _FAILING, _SWOLLEN, _OPENED = (f"officeless-{name}-production" for name in ("mimir", "loki-chunks", "uploads"))
@@ -34,6 +34,7 @@ SCENARIOS: dict[str, str] = {
     "bucket-public": "somebody opens officeless-uploads-production to everybody",
     "volume-lifecycle": "a volume appears after 1 minute, attaches, detaches after 30 and is deleted after 45",
     **cache_scenarios.SCENARIOS,
+    **claim_scenarios.SCENARIOS,
 }
 """Name and one line for people, by name."""
 
@@ -65,6 +66,8 @@ def apply(name: str, start: float, estate: Estate, identify: Identify) -> tuple[
     changed = estate.copy()
     if name in cache_scenarios.SCENARIOS:
         return changed, cache_scenarios.apply(name, start, changed)
+    if name in claim_scenarios.SCENARIOS:
+        claim_scenarios.apply(name, start, changed)
     act = _ACTS.get(name)
     return changed, (act(changed, start, identify) if act else None) or Effects()
 
@@ -79,17 +82,6 @@ def _volume(estate: Estate, name: str) -> Volume | None:
 
 def _node(estate: Estate, name: str) -> Instance | None:
     return next((item for item in estate.instances.values() if item.name == name), None)
-
-
-def leave(volume: Volume, at: float, takes: float, instance_id: str | None = None) -> Volume:
-    """The volume with its attachments (to *instance_id*, or all) given up at *at*, gone *takes* seconds later."""
-    ended = tuple(
-        replace(item, detaching=min(item.detaching, at), until=min(item.until, at + takes))
-        if item.until > at and (instance_id is None or item.instance_id == instance_id)
-        else item
-        for item in volume.attachments
-    )
-    return replace(volume, attachments=ended)
 
 
 def _stick(estate: Estate, start: float, _: Identify) -> None:

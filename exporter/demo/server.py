@@ -8,7 +8,6 @@ lets the service's dialect answer. What is true is the world's; what is written 
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,8 +23,10 @@ from exporter.demo import autoscaling, backup, cloudwatch, ec2, efs, elasticache
 from exporter.demo.buckets import Bucket
 from exporter.demo.control import ControlPages
 from exporter.demo.faults import ERRORS, Fault, Faults, tweaks
+from exporter.demo.identities import Identities, Run, Span
 from exporter.demo.metric_queries import MetricDataRequest
 from exporter.demo.sigv4 import Key, SignatureError, verify
+from exporter.demo.threads import in_thread
 from exporter.demo.wire import (
     AUTOSCALING,
     BACKUP,
@@ -134,6 +135,7 @@ class DemoServer:
     ) -> None:
         self.world = world if world is not None else World()
         self.faults = Faults()
+        self.identities = Identities()
         self.access_key_id = ACCESS_KEY_ID
         self.secret_access_key = SECRET_ACCESS_KEY
         self.url = ""
@@ -170,8 +172,17 @@ class DemoServer:
         return list(self._calls)
 
     def clear_calls(self) -> None:
-        """Forget what was asked."""
+        """Forget what was asked, and by whom."""
         self._calls.clear()
+        self.identities.clear()
+
+    def handovers(self) -> list[Run]:
+        """Who called, as runs of calls of one identity, oldest first."""
+        return self.identities.handovers()
+
+    def overlaps(self) -> list[tuple[Span, Span]]:
+        """Pairs of calls of different identities that were under way at the same time."""
+        return self.identities.overlaps()
 
     def environment(self) -> dict[str, str]:
         """The standard AWS variables that bring any client here."""
@@ -197,7 +208,8 @@ class DemoServer:
         """Listen; `url` says where."""
         self._stopping = asyncio.Event()
         app = web.Application(client_max_size=16 * 2**20)
-        ControlPages(self.world, self.faults, lambda: [call.as_dict() for call in self._calls]).add_to(app)
+        calls = lambda: [call.as_dict() for call in self._calls]  # noqa: E731
+        ControlPages(self.world, self.faults, calls, self.identities.as_dict).add_to(app)
         app.router.add_route("*", "/{path:.*}", self._answer)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5, handler_cancellation=True)
         await self._runner.setup()
@@ -216,6 +228,7 @@ class DemoServer:
     # --- one request -----------------------------------------------------------------------------------------------
 
     async def _answer(self, incoming: web.Request) -> web.StreamResponse:
+        arrived, span = self.identities.monotonic(), None
         path, _, query = incoming.raw_path.partition("?")
         headers: dict[str, str] = {}
         for name, value in incoming.headers.items():
@@ -226,6 +239,8 @@ class DemoServer:
         rules: list[Fault] = []
         try:
             request, call = self._admit(request, call)
+            if call.access_key_id:
+                span = self.identities.began(call.access_key_id, call.service, call.operation, arrived)
             rules = self.faults.take(call.service, call.operation)
             call = replace(call, faults=tuple(rule.kind for rule in rules))
             await self._delay(rules)
@@ -238,6 +253,9 @@ class DemoServer:
         except asyncio.CancelledError:  # the client left
             self._calls.append(call)
             raise
+        finally:
+            if span is not None:
+                self.identities.ended(span, call.queries, call.billed)
         self._calls.append(replace(call, status=reply.status))
         return await _send(incoming, reply, {rule.kind for rule in rules})
 
@@ -287,7 +305,11 @@ class DemoServer:
         if answer is not None:
             return answer(world, request, call.operation, changes), None
         if call.service == STS:
-            return sts.handle(self.world, request, call.operation, self._keys, self._wall), None
+            known = set(self._keys)
+            reply = sts.handle(self.world, request, call.operation, self._keys, self._wall)
+            for session in self._keys.keys() - known:
+                self.identities.granted(session, call.access_key_id or session)
+            return reply, None
         return cloudwatch.handle(world, request, call.operation, changes)
 
     def _world_of(self, request: Request) -> World:
@@ -360,15 +382,5 @@ def run_in_thread(world: World | None = None, **options: Any) -> Iterator[DemoSe
 
         options: further ones of `DemoServer`.
     """
-    server = DemoServer(world, **options)
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="demo-server", daemon=True)
-    thread.start()
-    try:
-        asyncio.run_coroutine_threadsafe(server.start(), loop).result(30)
+    with in_thread(DemoServer(world, **options), "demo-server") as server:
         yield server
-    finally:
-        asyncio.run_coroutine_threadsafe(server.stop(), loop).result(30)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(30)
-        loop.close()

@@ -32,6 +32,7 @@ from exporter.demo.nouns import (
     Snapshot,
     Volume,
     identifier,
+    leave,
 )
 from exporter.demo.percentiles import percentile
 from exporter.demo.s3_metrics import S3Metrics
@@ -334,12 +335,12 @@ class World(BucketWorld, CacheWorld, KeyWorld):
     ) -> Volume:
         """Detach a volume (from *instance*, or from all); it is `detaching` for *takes* seconds."""
         host = self.instance(instance).instance_id if instance else None
-        return self._keep(scenarios.leave(self._own(volume), self._at(at), takes, host))
+        return self._keep(leave(self._own(volume), self._at(at), takes, host))
 
     def delete_volume(self, volume: str, at: float | None = None) -> None:
         """Detach a volume and delete it; DescribeVolumes does not know it from that instant."""
         instant = self._at(at)
-        self._keep(replace(scenarios.leave(self._own(volume), instant, 0.0), deleted=instant))
+        self._keep(replace(leave(self._own(volume), instant, 0.0), deleted=instant))
 
     def update_volume(self, volume: str, **fields: Any) -> Volume:
         """Change fields of a volume as if they had always been so."""
