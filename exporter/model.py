@@ -277,6 +277,10 @@ class Claim:
         path: below the file system's root, for handles that name one.
 
         annotations: of the claim, those that somebody looks at.
+
+        created: when the persistent volume was made, unix seconds; 0 where it is not known.
+
+        file_system_id: of EFS, that its handle names; ``""`` for the others.
     """
 
     persistentvolume: str
@@ -286,6 +290,8 @@ class Claim:
     zone: str = ""
     path: str = ""
     annotations: Mapping[str, str] = field(default_factory=dict)
+    created: int = 0
+    file_system_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -336,6 +342,10 @@ class Inventory:
         targets: addresses for probes of others; None where they are not known (which is not the same as none).
 
         waiting: calls put off to the next passes, because one pass must not make them all.
+
+        claims: how many claims were joined, by the source that told of them: ``kubernetes``, ``tags`` (the EBS CSI
+            driver's) or ``client_token`` (of EFS access points). A source that had nothing to tell has a 0; nothing
+            where nobody was asked.
     """
 
     resources: tuple[Resource, ...]
@@ -345,6 +355,7 @@ class Inventory:
     assets: tuple[Asset, ...] = ()
     targets: tuple[Target, ...] | None = None
     waiting: int = 0
+    claims: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
