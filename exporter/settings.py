@@ -8,7 +8,6 @@ show: names of rows and operations that do not exist, intervals that would let v
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 
 from exporter.cloudwatch.rows import RowWish, choose, faults_of, reasons
 from exporter.collect import Settings
@@ -16,8 +15,9 @@ from exporter.config import Config, Regex, Select, did_you_mean
 from exporter.config import Pins as PinsConfig
 from exporter.config import Service as ServiceConfig
 from exporter.errors import Fault
-from exporter.model import Asset, Scope
+from exporter.model import Asset, Claim, Resource, Scope
 from exporter.services.base import Service, Wishes
+from exporter.services.claims import PINNED
 from exporter.services.registry import SERVICES
 
 
@@ -31,10 +31,9 @@ def settings_of(service: type[Service], section: ServiceConfig, config: Config) 
     """What the configuration wants of *service*."""
     wanted = (service.rows, section.tiers, _wishes(section), config.covered)
     constant = (("cluster", config.cluster),) if config.cluster else ()
-    pinned = pinned_by(config.pins)
     return Settings(
         choose(*wanted),
-        lambda resource: pinned(resource.tags, None),
+        pinned_by(config.pins),
         dict(section.discovery),
         constant,
         max(1, config.limits.aws_concurrency * 3 // 4),  # what hangs leaves others room
@@ -57,33 +56,24 @@ def wishes_of(
         config.services.s3.component,
         neighbours,
         settings.constant,
+        pinned=claims_pinned_by(config.pins),
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """What pins look at of the claim a volume belongs to."""
-
-    annotations: Mapping[str, str] = field(default_factory=dict)
-    storage_class: str = ""
-
-
-def pinned_by(pins: PinsConfig) -> Callable[[Mapping[str, str], Claimed | None], bool]:
+def pinned_by(pins: PinsConfig) -> Callable[[Resource], bool]:
     """
-    Whether a resource is pinned: by a tag of its own, or by an annotation or the StorageClass of its claim.
+    Whether a resource is pinned: by a tag of its own, or by a claim, of which its discovery says so (`Wishes.pinned`).
 
-    A claim that is not known (None) pins nothing; what the EBS CSI driver writes on the volume does without it
-    (aws-facts 6.4: ``kubernetes.io/created-for/pvc/namespace``, ``…/name``, a class's ``tagSpecification_<n>``).
+    What the EBS CSI driver writes on a volume pins it without Kubernetes (aws-facts 6.4:
+    ``kubernetes.io/created-for/pvc/namespace``, ``…/name``, a class's ``tagSpecification_<n>``).
     """
+    return lambda resource: resource.facts.get(PINNED) is True or _any_matches(pins.tags, resource.tags)
 
-    def pinned(tags: Mapping[str, str], claim: Claimed | None) -> bool:
-        if _any_matches(pins.tags, tags):
-            return True
-        if claim is None:
-            return False
-        return claim.storage_class in pins.storage_classes or _any_matches(pins.annotations, claim.annotations)
 
-    return pinned
+def claims_pinned_by(pins: PinsConfig) -> Callable[[Claim], bool]:
+    """Whether a claim pins what belongs to it: by an annotation of its own, or by its StorageClass."""
+    classes = frozenset(pins.storage_classes)
+    return lambda claim: claim.storageclass in classes or _any_matches(pins.annotations, claim.annotations)
 
 
 def picker(select: Select) -> Callable[[str, Mapping[str, str]], bool]:
@@ -129,15 +119,6 @@ def faults_between(config: Config) -> list[Fault]:
         ]
     if config.delivery.mode == "push":
         faults.append(Fault("delivery.mode", "push is not in this version; use scrape, and let a scraper remote-write"))
-    if config.kubernetes.enabled is True:
-        faults.append(Fault("kubernetes.enabled", "reading Kubernetes is not in this version; use auto or false"))
-    if config.kubernetes.leader_election is True:
-        faults.append(
-            Fault("kubernetes.leader_election", "the Lease is not in this version; run one replica with auto or false")
-        )
-    for key in ("annotations", "storage_classes"):
-        if getattr(config.pins, key):
-            faults.append(Fault(f"pins.{key}", f"reading Kubernetes is not in this version; {_BY_TAGS}"))
     if config.services.jobs:
         faults.append(Fault("services.jobs", "other CloudWatch namespaces are not in this version; remove the jobs"))
     return faults
@@ -162,9 +143,3 @@ def _wishes(section: ServiceConfig) -> dict[str, RowWish]:
 
 def _any_matches(wanted: Mapping[str, Regex], has: Mapping[str, str]) -> bool:
     return any(key in has and pattern.matches(has[key]) for key, pattern in wanted.items())
-
-
-_BY_TAGS = (
-    "pin by pins.tags, with what the EBS CSI driver writes on its volumes: kubernetes.io/created-for/pvc/namespace, "
-    "kubernetes.io/created-for/pvc/name, or a tag that the StorageClass sets (parameter tagSpecification_1)"
-)

@@ -25,10 +25,11 @@ from exporter.app import App
 from exporter.cli import main
 from exporter.clock import FixedClock
 from exporter.demo import DemoServer, run_in_thread
-from tests.harness import config_of, parsed, remember
+from tests.calls import remember
+from tests.harness import config_of, parsed
 from tests.independent.comparing import Series, checksum, differences
 from tests.independent.reader import Reader
-from tests.independent.tables import DIMENSIONS, INVENTORY, LABELS, METRICS
+from tests.independent.tables import DIMENSIONS, INVENTORY, LABELS, METRICS, OF_KUBERNETES
 from tests.independent_cases import CASES, SERVICES, Case
 
 BY_CLASS = {"StorageBytes", "BucketSizeBytes", "NumberOfObjects"}
@@ -142,7 +143,9 @@ def test_the_published_table_says_what_the_witness_does() -> None:
     listed = {family["name"]: family for family in json.loads(result.stdout)["families"]}
     told = {name: family for name, family in listed.items() if family["service"] in SERVICES}
     scope = ["account_id", "region"]
-    expected: dict[str, dict[str, Any]] = {name: {"labels": [*scope, *labels]} for name, labels in INVENTORY.items()}
+    expected: dict[str, dict[str, Any]] = {
+        name: {"labels": [*scope, *labels]} for name, labels in {**INVENTORY, **OF_KUBERNETES}.items()
+    }
     # Where some things are asked more often than others, the slowest is the family's and the others stand beside it.
     for metric in sorted(METRICS, key=lambda each: -each.span):
         if metric.family in expected:

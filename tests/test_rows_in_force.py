@@ -7,9 +7,18 @@ import pytest
 from exporter.cloudwatch.rows import RowWish, choose, reasons, why_not
 from exporter.config import Config
 from exporter.demo import World, WorldClock
-from exporter.model import Tier
-from exporter.services.ebs_rows import NVME, ROWS
-from exporter.settings import Claimed, faults_between, notices, pinned_by
+from exporter.model import Claim, Fact, Resource, Scope, Tier
+from exporter.services.ebs_rows import NVME, ROWS, VOLUME
+from exporter.services.registry import SERVICES
+from exporter.settings import (
+    claims_pinned_by,
+    faults_between,
+    notices,
+    pinned_by,
+    sections,
+    settings_of,
+    wishes_of,
+)
 from tests.harness import T, config_of, line
 
 USUAL = (Tier.ESSENTIAL, Tier.STANDARD)
@@ -45,29 +54,41 @@ def test_a_wish_goes_before_tier_and_free_source() -> None:
     assert all((why_not(row, USUAL, wishes, [NVME]) is None) == (row.source in asked) for row in ROWS)
 
 
-def test_a_pin_is_a_tag_an_annotation_or_a_class() -> None:
-    """Any of them is enough; values match as a whole; of a volume whose claim is not known only its tags count."""
-    pins = Config.model_validate(
-        {"pins": {"tags": {"team": "pay.*"}, "annotations": {"a/pin": "yes"}, "storage_classes": ["io2"]}}
-    ).pins
+def test_a_resource_is_pinned_by_a_tag_or_by_what_discovery_says_of_its_claim() -> None:
+    """Either is enough; values match as a whole; an annotation's key among the tags is not one."""
+    pins = Config.model_validate({"pins": {"tags": {"team": "pay.*"}, "annotations": {"a/pin": "yes"}}}).pins
     pinned = pinned_by(pins)
-    assert pinned({"team": "payments"}, None)
-    assert not pinned({"team": "we pay"}, None)
-    assert pinned({}, Claimed({"a/pin": "yes"}))
-    assert not pinned({}, Claimed({"a/pin": "yes, please"}, "gp3"))
-    assert pinned({}, Claimed({}, "io2"))
-    assert not pinned({"a/pin": "yes"}, None)
-    assert not pinned_by(Config().pins)({}, Claimed({}, ""))
+
+    def volume(facts: dict[str, Fact], **tags: str) -> Resource:
+        return Resource(VOLUME, Scope("123456789012", "eu-west-1"), ("vol-1",), facts, tags)
+
+    assert pinned(volume({}, team="payments"))
+    assert not pinned(volume({}, team="we pay"))
+    assert pinned(volume({"pinned": True, "size_gib": 8}, team="web"))
+    assert not pinned(volume({"size_gib": 8}, **{"a/pin": "yes"}))
+    assert not pinned_by(Config().pins)(volume({}))
 
 
-def test_pins_that_need_kubernetes_are_refused_with_the_way_around() -> None:
-    """Which names the tags that the EBS CSI driver writes."""
+def test_a_claim_pins_by_an_annotation_or_its_class() -> None:
+    """Either is enough, values match as a whole; a class that is not known is no class."""
+    pins = Config.model_validate({"pins": {"annotations": {"a/pin": "y.s"}, "storage_classes": ["io2", "fast"]}}).pins
+    pinned = claims_pinned_by(pins)
+    assert pinned(Claim("pv", annotations={"a/pin": "yes"}))
+    assert not pinned(Claim("pv", storageclass="gp3", annotations={"a/pin": "yes, please", "b/pin": "yes"}))
+    assert pinned(Claim("pv", storageclass="io2"))
+    assert not pinned(Claim("pv", storageclass="io2-retain"))
+    assert not pinned(Claim("pv"))
+    assert not claims_pinned_by(Config().pins)(Claim("pv", storageclass="io2", annotations={"a/pin": "yes"}))
+
+
+def test_pins_by_claims_are_what_discovery_is_told() -> None:
+    """Such a configuration has no faults, and each service is asked for it."""
     config = config_of(pins={"annotations": {"a/pin": "yes"}, "storage_classes": ["io2"]})
-    faults = {fault.path: fault.message for fault in faults_between(config)}
-    assert set(faults) == {"pins.annotations", "pins.storage_classes"}
-    assert all(
-        "kubernetes.io/created-for/pvc/namespace" in text and "tagSpecification_1" in text for text in faults.values()
-    )
+    assert faults_between(config) == []
+    for name, section in sections(config).items():
+        wishes = wishes_of(settings_of(SERVICES[name], section, config), section, config)
+        assert wishes.pinned(Claim("pv", storageclass="io2"))
+        assert not wishes.pinned(Claim("pv", storageclass="gp3"))
 
 
 @pytest.mark.parametrize(

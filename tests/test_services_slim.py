@@ -304,7 +304,7 @@ async def test_one_volume_that_changes_costs_its_own_part_only(demo: DemoServer)
         answer = reader._memory[VOLUMES.name, ""].answer
         assert answer is not None
         answer.items[:] = [bigger if each is changed else each for each in answer.items]
-        service._volumes._basis = None  # as if the list were another one
+        service._present._basis = None  # as if the list were another one
         reader.start_pass()
         second = await service.discover(reader, SCOPE)
         after = {block.family.name: block for block in fact_blocks(second.samples, (("cluster", "c"),), 60)[0]}

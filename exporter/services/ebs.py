@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import chain
 
 from exporter.model import Asset, Fact, Family, Inventory, MetricRow, Resource, Scope
@@ -29,12 +28,15 @@ from exporter.services.base import (
     unhurried,
     with_tags,
 )
+from exporter.services.claims import pin
+from exporter.services.ebs_claims import Judge, Owners, say_claims, say_missing, say_orphaned
 from exporter.services.ebs_facts import (
     ATTACHMENT_INFO,
     ATTACHMENT_LIMIT,
     ATTACHMENT_START,
     BASELINE_IOPS,
     BASELINE_THROUGHPUT,
+    CLAIM_INFO,
     CREATED,
     ENCRYPTED,
     FAMILIES,
@@ -64,6 +66,7 @@ from exporter.services.ebs_rows import (
     ROWS,
     VOLUME,
 )
+from exporter.services.ebs_sizes import Sized, sized_by
 from exporter.services.items import Item
 from exporter.services.reader import Answer, Operation, Reader
 
@@ -76,16 +79,17 @@ _IN_MOTION = ("attaching", "detaching", "busy")
 _HOLDING = frozenset({"attached", "detaching", "busy"})  # states in which CloudWatch publishes
 
 
-@dataclass(frozen=True, slots=True)
-class _Sized:
-    """What an instance's type gives it on EBS."""
-
-    facts: Mapping[str, Fact]
-    limits: Mapping[str, float]
-    limit_type: str
-
-
-_PARTS = ("volumes", "statuses", "modifications", "snapshots", "instances", "restores")
+_PARTS = (
+    "volumes",
+    "claims",
+    "orphaned",
+    "missing",
+    "statuses",
+    "modifications",
+    "snapshots",
+    "instances",
+    "restores",
+)
 
 
 class Ebs:
@@ -111,18 +115,21 @@ class Ebs:
         ] = {}  # volume → as seen by a fast look: (when, what; None: gone)
         self._instances: dict[str, Item] = {}
         self._types: dict[str, Item] = {}
+        self._judge = Judge(wishes.pinned)
+        self._present: Made[dict[str, Item]] = Made()
         self._volumes: Made[dict[str, Item]] = Made()
         self._ids: Made[frozenset[str]] = Made()
         self._holders: Made[list[str]] = Made()
         self._living: Made[dict[str, Item]] = Made()
         self._names: Made[list[str]] = Made()
-        self._sizes: Made[dict[str, _Sized]] = Made()
+        self._sizes: Made[dict[str, Sized]] = Made()
         self._ill: Made[frozenset[str]] = Made()
         self._parts = {name: Part() for name in _PARTS}
         self._whole: Made[Found] = Made()
 
     async def discover(self, reader: Reader, scope: Scope) -> Inventory:
         """Volumes, attachments and instances as resources, everything else as samples."""
+        before = self._wishes.claims()
         listed, moving, statuses, troubled, modifications, snapshots = await asyncio.gather(
             reader.read(VOLUMES),
             reader.read(VOLUMES, _filtered("attachment.status", _IN_MOTION), key="in motion", every=_FAST),
@@ -135,7 +142,8 @@ class Ebs:
         )
         newer = await self._look_again(reader, listed, moving)
         listing = listed.items if listed is not None else None
-        volumes = self._volumes.of((listing, *newer), lambda: self._current(listing or ()))
+        present = self._present.of((listing, *newer), lambda: self._current(listing or ()))
+        volumes = self._volumes.of((present,), lambda: self._selected(present))
         await asyncio.sleep(0)  # each of these is a few milliseconds where there are thousands and something changed
         holders = self._holders.of(
             (volumes,), lambda: sorted({link["InstanceId"] for item in volumes.values() for link in _links(item)})
@@ -143,22 +151,25 @@ class Ebs:
         await asyncio.sleep(0)
         sized = await self._size(reader, holders)
         restores = await self._fast_restores(reader)
+        self._judge.note(listed, before, reader.now)
+        owners = await self._judge.judge(self._wishes.claims(), present, volumes, scope.region)
         found = await self._said(
             scope,
-            (volumes, sized, holders),
+            (volumes, sized, holders, owners),
             (statuses, self._trouble(statuses, troubled), modifications, snapshots, restores),
         )
         counts = {"volume": len(volumes), "instance": len(holders)} if listed is not None else {}
-        return Inventory(found.resources, found.samples, counts, dict(reader.failures), found.assets)
+        claims = {owners.source: found.samples.number(CLAIM_INFO)} if listed is not None else {}
+        return Inventory(found.resources, found.samples, counts, dict(reader.failures), found.assets, claims=claims)
 
     async def _said(
         self,
         scope: Scope,
-        known: tuple[Mapping[str, Item], Mapping[str, _Sized], Sequence[str]],
+        known: tuple[Mapping[str, Item], Mapping[str, Sized], Sequence[str], Owners],
         answers: tuple[Answer | None, Sequence[Item] | None, Answer | None, Answer | None, Answer | None],
     ) -> Found:
         """Everything, part by part; a part of which nothing has changed since the last pass is not said again."""
-        volumes, sized, holders = known
+        volumes, sized, holders, owners = known
         statuses, trouble, modifications, snapshots, restores = (
             answer.items if isinstance(answer, Answer) else answer for answer in answers
         )
@@ -167,7 +178,7 @@ class Ebs:
         async def say_volumes(found: Findings) -> None:
             alike: dict[tuple[tuple[str, Fact], ...], dict[str, Fact]] = {}
             async for item in unhurried(volumes.values()):
-                self._volume(found, item, sized, alike)
+                self._volume(found, item, sized, alike, pinned=item["VolumeId"] in owners.pinned)
 
         async def say_instances(found: Findings) -> None:
             async for instance_id in unhurried(holders):
@@ -179,7 +190,10 @@ class Ebs:
                 found.resources.append(Resource(FAST_SNAPSHOT, found.scope, where))
 
         said = (
-            ("volumes", (volumes, sized), say_volumes),
+            ("volumes", (volumes, sized, owners.pinned), say_volumes),
+            ("claims", (volumes, owners.claims), lambda found: say_claims(found, volumes, owners.claims)),
+            ("orphaned", (owners.orphaned,), lambda found: say_orphaned(found, owners.orphaned)),
+            ("missing", (owners.missing,), lambda found: say_missing(found, owners.missing)),
             ("statuses", (ids, statuses, trouble), lambda found: say_statuses(found, ids, statuses or (), trouble)),
             ("modifications", (ids, modifications), lambda found: say_modifications(found, ids, modifications or ())),
             ("snapshots", (ids, snapshots), lambda found: say_snapshots(found, ids, snapshots or ())),
@@ -216,16 +230,21 @@ class Ebs:
         return [each for volume_id, (_, item) in self._newer.items() for each in (volume_id, item)]
 
     def _current(self, listing: Sequence[Item]) -> dict[str, Item]:
-        """The last full listing with what was seen since laid over it, as far as it is selected."""
+        """The last full listing with what was seen since laid over it."""
         current = {item["VolumeId"]: item for item in listing}
         for volume_id, (_, newer) in self._newer.items():
             if newer is None:
                 current.pop(volume_id, None)
             else:
                 current[volume_id] = newer
-        return {key: item for key, item in current.items() if self._wishes.pick(key, tags_of(item))}
+        return current
 
-    async def _size(self, reader: Reader, holders: Sequence[str]) -> dict[str, _Sized]:
+    def _selected(self, present: dict[str, Item]) -> dict[str, Item]:
+        """The volumes the configuration selects; *present* itself where those are all."""
+        chosen = {key: item for key, item in present.items() if self._wishes.pick(key, tags_of(item))}
+        return present if len(chosen) == len(present) else chosen
+
+    async def _size(self, reader: Reader, holders: Sequence[str]) -> dict[str, Sized]:
         """The EBS side of the instances' types; an instance of which nothing could be learned is left out."""
         told: list[Sequence[Item]] = []
         for chunk in _chunks(holders, _PER_FILTER):
@@ -249,10 +268,10 @@ class Ebs:
             known.update({item["InstanceId"]: item for item in reservation.get("Instances") or ()})
         return {key: known[key] for key in holders if key in known}
 
-    def _measure(self, told: Sequence[Sequence[Item]]) -> dict[str, _Sized]:
+    def _measure(self, told: Sequence[Sequence[Item]]) -> dict[str, Sized]:
         """What each instance's type gives it, by the instance's id; types are kept as they were last known."""
         self._types.update({item["InstanceType"]: item for item in chain.from_iterable(told)})
-        sized = {name: _sized(item) for name, item in self._types.items()}
+        sized = {name: sized_by(item) for name, item in self._types.items()}
         named = {key: text_of(item.get("InstanceType")) for key, item in self._instances.items()}
         return {key: sized[name] for key, name in named.items() if name in sized}
 
@@ -276,10 +295,12 @@ class Ebs:
         self,
         found: Findings,
         item: Item,
-        sized: Mapping[str, _Sized],
+        sized: Mapping[str, Sized],
         alike: dict[tuple[tuple[str, Fact], ...], dict[str, Fact]],
+        *,
+        pinned: bool,
     ) -> None:
-        """Say a volume. *alike* holds the facts of the volumes before it: most have the same ones."""
+        """Say a volume, which its claim may pin. *alike* holds the facts of those before it: most have the same."""
         volume_id = item["VolumeId"]
         tags = tags_of(item)
         described = (
@@ -317,6 +338,7 @@ class Ebs:
             "volume_type": text_of(item.get("VolumeType")),
             "size_gib": int(item.get("Size") or 0),
             "multi_attach": bool(item.get("MultiAttachEnabled")) or len(holding) > 1,
+            **pin(pinned=pinned),
         }
         learnt = {each: sized[each].facts if each in sized else {} for each in holding}
         kinds = {known["nitro"] for known in learnt.values() if "nitro" in known}
@@ -328,7 +350,7 @@ class Ebs:
             both = alike.setdefault(tuple(both.items()), both)
             found.resources.append(Resource(ATTACHMENT, found.scope, (instance_id, volume_id), both, tags))
 
-    def _instance(self, found: Findings, instance_id: str, sized: _Sized | None) -> None:
+    def _instance(self, found: Findings, instance_id: str, sized: Sized | None) -> None:
         item = self._instances.get(instance_id)
         facts = sized.facts if sized else {}
         found.resources.append(Resource(INSTANCE, found.scope, (instance_id,), facts, tags_of(item) if item else {}))
@@ -344,30 +366,6 @@ class Ebs:
         found.say(INSTANCE_INFO, (instance_id, *described), 1)
         for family in (BASELINE_IOPS, MAXIMUM_IOPS, BASELINE_THROUGHPUT, MAXIMUM_THROUGHPUT, ATTACHMENT_LIMIT):
             found.say(family, (instance_id,), sized.limits.get(family.name) if sized else None)
-
-
-def _sized(item: Item) -> _Sized:
-    """What DescribeInstanceTypes says of EBS. `*ThroughputInMBps` is decimal megabytes (aws-facts 3.2)."""
-    ebs = item.get("EbsInfo") or {}
-    optimized = ebs.get("EbsOptimizedInfo") or {}
-    metal = bool(item.get("BareMetal"))
-    facts: dict[str, Fact] = {"bare_metal": metal}
-    if metal or item.get("Hypervisor"):
-        facts["nitro"] = metal or item.get("Hypervisor") == "nitro"
-    limits = {
-        BASELINE_IOPS.name: optimized.get("BaselineIops"),
-        MAXIMUM_IOPS.name: optimized.get("MaximumIops"),
-        BASELINE_THROUGHPUT.name: times(optimized.get("BaselineThroughputInMBps"), 1e6),
-        MAXIMUM_THROUGHPUT.name: times(optimized.get("MaximumThroughputInMBps"), 1e6),
-        ATTACHMENT_LIMIT.name: ebs.get("MaximumEbsAttachments"),
-    }
-    if optimized:
-        facts["burstable"] = any(
-            (limits[most.name] or 0) > (limits[always.name] or 0)
-            for always, most in ((BASELINE_IOPS, MAXIMUM_IOPS), (BASELINE_THROUGHPUT, MAXIMUM_THROUGHPUT))
-        )
-    known = {name: float(value) for name, value in limits.items() if value is not None}
-    return _Sized(facts, known, text_of(ebs.get("AttachmentLimitType")))
 
 
 def _filtered(name: str, values: Sequence[str]) -> dict[str, object]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from exporter.model import Family
 from exporter.services.base import gauge, info
+from exporter.services.claims import CLAIM, claim_info
 from exporter.services.ebs_rows import FAST_SNAPSHOT
 from exporter.services.reader import Operation
 
@@ -207,6 +208,23 @@ MAXIMUM_THROUGHPUT = gauge(
 ATTACHMENT_LIMIT = gauge(
     "aws_ebs_instance_attachment_limit", "Volumes that may be attached to the instance.", ("instance_id",)
 )
+CLAIM_INFO = claim_info(
+    "aws_ebs_volume_persistentvolumeclaim_info",
+    "The persistent volume that names the volume, and the claim bound to it; where Kubernetes is not known, what the "
+    "CSI driver's tags say it was made for.",
+    ("volume_id",),
+)
+ORPHANED = info(
+    "aws_ebs_volume_orphaned_info",
+    "A volume a CSI driver made for this cluster that no persistent volume names and nobody uses, and what for as its "
+    "tags say. Clusters that do not write their id on volumes cannot be told apart.",
+    ("volume_id", *CLAIM[:-1]),
+)
+MISSING = claim_info(
+    "aws_ebs_volume_missing_info",
+    "A persistent volume of this cluster whose volume does not exist.",
+    ("volume_id",),
+)
 
 OPERATIONS: tuple[Operation, ...] = (
     VOLUMES,
@@ -242,4 +260,7 @@ FAMILIES: tuple[Family, ...] = (
     BASELINE_THROUGHPUT,
     MAXIMUM_THROUGHPUT,
     ATTACHMENT_LIMIT,
+    CLAIM_INFO,
+    ORPHANED,
+    MISSING,
 )

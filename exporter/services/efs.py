@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from exporter.model import Asset, Fact, Family, Inventory, MetricRow, Resource, Scope, Target
 from exporter.services.base import (
@@ -22,6 +22,8 @@ from exporter.services.base import (
     unhurried,
     with_tags,
 )
+from exporter.services.claims import pin
+from exporter.services.efs_claims import Joins
 from exporter.services.efs_facts import (
     ACCESS_POINT_COUNT,
     ACCESS_POINT_INFO,
@@ -93,11 +95,15 @@ class Efs:
         ]
         asked = (MOUNT_TARGETS, ACCESS_POINTS, LIFECYCLE, BACKUP, POLICY)
         answers = await asyncio.gather(*(self._about(reader, item["FileSystemId"], asked) for item in chosen))
+        joins = Joins(self._wishes.claims())
+        pinned: set[str] = set()
         access_points = 0
         async for item, (targets, points, lifecycle, backup, policy) in unhurried(zip(chosen, answers, strict=True)):
             transitions = _transitions(lifecycle)
-            self._file_system(said, item, transitions)
             file_system_id = item["FileSystemId"]
+            if joins.pins(file_system_id, points, self._wishes.pinned):
+                pinned.add(file_system_id)
+            self._file_system(said, item, transitions, pinned=file_system_id in pinned)
             if transitions is not None:
                 said.say(
                     LIFECYCLE_INFO,
@@ -119,9 +125,11 @@ class Efs:
                 said.say(TLS_ONLY, (file_system_id,), 1 if strict else 0)
             _mount_targets(said, file_system_id, text_of(item.get("Name")), targets)
             access_points += self._access_points(said, file_system_id, points)
-        _replications(said, {item["FileSystemId"]: item for item in chosen}, replications)
+            joins.say(said, file_system_id, points)
+        _replications(said, {item["FileSystemId"]: item for item in chosen}, replications, pinned)
         counts = {"file-system": len(chosen), "access-point": access_points} if listed is not None else {}
         known = listed is not None and all(targets is not None for targets, *_ in answers)
+        claims = joins.counts(said) if listed is not None else {}
         found = self._last = await said.settle(self._last)
         return Inventory(
             found.resources,
@@ -130,6 +138,7 @@ class Efs:
             dict(reader.failures),
             found.assets,
             found.targets if known else None,
+            claims=claims,
         )
 
     async def _about(
@@ -141,7 +150,8 @@ class Efs:
             *(reader.read(operation, parameters, key=file_system_id) for operation in operations)
         )
 
-    def _file_system(self, found: Findings, item: Item, transitions: Mapping[str, str] | None) -> None:
+    def _file_system(self, found: Findings, item: Item, transitions: Mapping[str, str] | None, *, pinned: bool) -> None:
+        """Say the file system, which a claim may pin."""
         file_system_id, tags = item["FileSystemId"], tags_of(item)
         arn, key = text_of(item.get("FileSystemArn")), text_of(item.get("KmsKeyId"))
         found.assets.append(Asset(arn, "efs_file_system", ("file_system_id",), (file_system_id,), key))
@@ -167,6 +177,7 @@ class Efs:
         facts: dict[str, Fact] = {
             "throughput_mode": text_of(item.get("ThroughputMode")),
             "performance_mode": text_of(item.get("PerformanceMode")),
+            **pin(pinned=pinned),
         }
         found.resources.append(Resource(FILE_SYSTEM, found.scope, (file_system_id,), facts, tags))
         found.resources.append(Resource(TOTAL, found.scope, (file_system_id, "Total"), facts, tags))
@@ -238,7 +249,7 @@ def _mount_targets(found: Findings, file_system_id: str, name: str, answer: Answ
             found.targets.append(Target(f"{address}:{NFS_PORT}", labels))
 
 
-def _replications(found: Findings, chosen: Mapping[str, Item], answer: Answer | None) -> None:
+def _replications(found: Findings, chosen: Mapping[str, Item], answer: Answer | None, pinned: Collection[str]) -> None:
     """Replications whose source is a chosen file system; AWS lists them at their destination too."""
     for item in answer.items if answer else ():
         source = text_of(item.get("SourceFileSystemId"))
@@ -252,4 +263,5 @@ def _replications(found: Findings, chosen: Mapping[str, Item], answer: Answer | 
                 1,
             )
             found.say(REPLICATED_AT, (source, target), seconds_of(destination.get("LastReplicatedTimestamp")))
-            found.resources.append(Resource(REPLICATION, found.scope, (source, target), {}, tags_of(chosen[source])))
+            pins = pin(pinned=source in pinned)
+            found.resources.append(Resource(REPLICATION, found.scope, (source, target), pins, tags_of(chosen[source])))

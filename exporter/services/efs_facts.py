@@ -10,6 +10,7 @@ from typing import Any
 
 from exporter.model import Family
 from exporter.services.base import gauge, info
+from exporter.services.claims import claim_info
 from exporter.services.reader import Operation
 
 _FAST = 60
@@ -136,6 +137,23 @@ REPLICATED_AT = gauge(
     "Everything written before this instant is in the replica, unix seconds.",
     ("file_system_id", "destination_file_system_id"),
 )
+ACCESS_POINT_CLAIM = claim_info(
+    "aws_efs_access_point_persistentvolumeclaim_info",
+    "A persistent volume that names the access point, and the claim bound to it; where Kubernetes is not known, the "
+    "persistent volume that the CSI driver made it for.",
+    ("file_system_id", "access_point_id"),
+)
+FILE_SYSTEM_CLAIM = claim_info(
+    "aws_efs_file_system_persistentvolumeclaim_info",
+    "A persistent volume that names the file system without an access point (with a path, empty for its root), and the "
+    "claim bound to it.",
+    ("file_system_id", "path"),
+)
+ACCESS_POINT_MISSING = claim_info(
+    "aws_efs_access_point_missing_info",
+    "A persistent volume on this file system whose access point does not exist.",
+    ("file_system_id", "access_point_id"),
+)
 
 OPERATIONS: tuple[Operation, ...] = (
     FILE_SYSTEMS,
@@ -164,4 +182,7 @@ FAMILIES: tuple[Family, ...] = (
     ACCESS_POINT_INFO,
     REPLICATION_INFO,
     REPLICATED_AT,
+    ACCESS_POINT_CLAIM,
+    FILE_SYSTEM_CLAIM,
+    ACCESS_POINT_MISSING,
 )

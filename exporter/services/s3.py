@@ -11,22 +11,27 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 
-from exporter.model import Asset, Family, Inventory, MetricRow, Resource, Scope
+from exporter.model import Asset, Claims, Fact, Family, Inventory, MetricRow, Resource, Scope
 from exporter.services.base import (
     Findings,
+    Found,
+    Made,
     Member,
     Part,
     Wishes,
     partition_of,
     text_of,
+    together,
     unhurried,
     with_tags,
 )
+from exporter.services.claims import KUBERNETES, pin, words
 from exporter.services.items import Item
 from exporter.services.reader import Answer, Operation, Reader
 from exporter.services.s3_facts import (
     BUCKET_INFO,
     BUCKETS,
+    CLAIM_INFO,
     COMPONENT_EVERY,
     ENCRYPTION,
     FAMILIES,
@@ -105,6 +110,9 @@ class S3:
         self._wishes = wishes
         self._info = with_tags(BUCKET_INFO, wishes.tags)
         self._part = Part()
+        self._claims = Part()
+        self._pinned: Made[frozenset[str]] = Made()
+        self._whole: Made[Found] = Made()
         self._types: dict[str, list[str]] = {}
         self._listed: Sequence[Item] | None = None  # what the types were read from
         self._served: dict[str, int] = {}  # bucket → the last pass in which nothing of it had to wait
@@ -117,16 +125,30 @@ class S3:
         here = [name for name in items if regions.get(name) == scope.region]
         about = await self._read_all(reader, {name: items[name] for name in here})
         chosen = [about[name] for name in here if name in about]
+        claims = self._wishes.claims()
+        pinned = self._pinned.of((claims,), lambda: self._pinned_by(claims))
 
         async def say_all(said: Findings) -> None:
             async for each in unhurried(chosen, _BUCKETS_TOGETHER):
+                pins = pin(pinned=each.name in pinned)
                 self._say(said, each, regions)
-                self._measured(said, each, published=published)
-                _replicated(said, each, regions)
+                self._measured(said, each, pins, published=published)
+                _replicated(said, each, pins, regions)
 
-        basis = (published, self._types, *(text for name in items for text in (name, regions.get(name, ""))))
+        async def say_claims(said: Findings) -> None:
+            async for each in unhurried(chosen):
+                for claim in claims.buckets.get(each.name, ()) if claims.known else ():
+                    said.say(CLAIM_INFO, (each.name, *words(claim)), 1)
+
+        basis = (published, self._types, pinned, *(text for name in items for text in (name, regions.get(name, ""))))
         rest = (one for each in chosen for one in each.basis())
-        found = await self._part.said((*basis, *rest), say_all, Findings(scope, self._wishes.constant))
+        parts = [
+            await self._part.said((*basis, *rest), say_all, Findings(scope, self._wishes.constant)),
+            await self._claims.said(
+                (claims, *(each.name for each in chosen)), say_claims, Findings(scope, self._wishes.constant)
+            ),
+        ]
+        found = self._whole.of(parts, lambda: together(parts))
         counts = (
             {
                 "bucket": len(chosen),
@@ -142,6 +164,7 @@ class S3:
             dict(reader.failures),
             found.assets,
             waiting=reader.waiting,
+            claims={KUBERNETES: found.samples.number(CLAIM_INFO)} if claims.known and listed is not None else {},
         )
 
     # ---- reading ----
@@ -198,19 +221,24 @@ class S3:
         arn = f"arn:{partition_of(found.scope.region)}:s3:::{about.name}"
         found.assets.append(Asset(arn, "s3_bucket", ("bucket",), (about.name,), default_key(about)))
 
-    def _measured(self, found: Findings, about: About, *, published: bool) -> None:
+    def _pinned_by(self, claims: Claims) -> frozenset[str]:
+        """The buckets that a claim pins, wherever they are."""
+        buckets = claims.buckets if claims.known else {}
+        return frozenset(name for name, mounting in buckets.items() if any(map(self._wishes.pinned, mounting)))
+
+    def _measured(self, found: Findings, about: About, pins: Mapping[str, Fact], *, published: bool) -> None:
         """What CloudWatch has of the bucket itself. One it does not list has no values yet: asking is billed."""
         types = self._types.get(about.name, [] if published else [STANDARD_STORAGE])
         for storage_type in types:
-            found.resources.append(Resource(STORAGE, found.scope, (about.name, storage_type), {}, about.tags))
+            found.resources.append(Resource(STORAGE, found.scope, (about.name, storage_type), pins, about.tags))
         if types:
-            found.resources.append(Resource(BUCKET, found.scope, (about.name, ALL_STORAGE_TYPES), {}, about.tags))
+            found.resources.append(Resource(BUCKET, found.scope, (about.name, ALL_STORAGE_TYPES), pins, about.tags))
         kind = COMPONENT_FILTER if about.component else FILTER
         for filter_id in filter_ids(about):
-            found.resources.append(Resource(kind, found.scope, (about.name, filter_id), {}, about.tags))
+            found.resources.append(Resource(kind, found.scope, (about.name, filter_id), pins, about.tags))
 
 
-def _replicated(found: Findings, about: About, regions: Mapping[str, str]) -> None:
+def _replicated(found: Findings, about: About, pins: Mapping[str, Fact], regions: Mapping[str, str]) -> None:
     """
     The rules CloudWatch is told of. How far they are it is told in the region of the destination, which of a bucket of
     another account is not known; what failed, in that of the source.
@@ -219,11 +247,11 @@ def _replicated(found: Findings, about: About, regions: Mapping[str, str]) -> No
         if not (rule.enabled and rule.metrics and rule.rule_id and rule.destination):
             continue
         identity = (about.name, rule.destination, rule.rule_id)
-        found.resources.append(Resource(REPLICATION_SOURCE, found.scope, identity, {}, about.tags))
+        found.resources.append(Resource(REPLICATION_SOURCE, found.scope, identity, pins, about.tags))
         region = regions.get(rule.destination, "")
         if region:
             where = "" if region == found.scope.region else region
-            found.resources.append(Resource(REPLICATION, found.scope, identity, {}, about.tags, where))
+            found.resources.append(Resource(REPLICATION, found.scope, identity, pins, about.tags, where))
 
 
 async def _regions(reader: Reader, items: Mapping[str, Item]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from exporter.model import Family
 from exporter.services.base import gauge, info
+from exporter.services.claims import claim_info
 from exporter.services.reader import Operation
 from exporter.services.s3_rows import STORAGE
 
@@ -186,6 +187,11 @@ METRICS_CONFIGURATION_INFO = info(
     "A metrics configuration: its id is the filter_id of the requests' metrics; what it counts as in lifecycle rules.",
     ("bucket", "filter_id", "prefix", "filter"),
 )
+CLAIM_INFO = claim_info(
+    "aws_s3_bucket_persistentvolumeclaim_info",
+    "A persistent volume that mounts the bucket (Mountpoint for S3), and the claim bound to it.",
+    _BUCKET,
+)
 
 FAMILIES: tuple[Family, ...] = (
     BUCKET_INFO,
@@ -210,4 +216,5 @@ FAMILIES: tuple[Family, ...] = (
     LIFECYCLE_SHORTEST,
     METRICS_CONFIGURATIONS,
     METRICS_CONFIGURATION_INFO,
+    CLAIM_INFO,
 )

@@ -46,6 +46,11 @@ def _volume(place: Place, volume_id: str, item: Item, hosts: Mapping[str, Mappin
         name = "aws_ebs_volume_provisioned_throughput_bytes_per_second"
         place.say(name, (volume_id,), item["Throughput"] * MIB)
     place.say("aws_ebs_volume_created_timestamp_seconds", (volume_id,), unix(item["CreateTime"]))
+    made_for = {
+        key: tags.get(f"kubernetes.io/created-for/{key}", "") for key in ("pv/name", "pvc/name", "pvc/namespace")
+    }
+    if made_for["pv/name"]:
+        place.say("aws_ebs_volume_persistentvolumeclaim_info", (volume_id, *made_for.values(), ""), 1)
     for part in item["Attachments"]:
         host, state = part["InstanceId"], part["State"]
         last = yes_no(part["DeleteOnTermination"])

@@ -71,6 +71,9 @@ def _access_points(place: Place, system_id: str) -> None:
             *(str(item["PosixUser"]["Uid"]), str(item["PosixUser"]["Gid"]), item["LifeCycleState"]),
         )
         place.say("aws_efs_access_point_info", (system_id, *described), 1, tags_of(item))
+        if "efs.csi.aws.com/cluster" in tags_of(item) and item["ClientToken"].startswith("pvc-"):
+            labels = system_id, item["AccessPointId"], item["ClientToken"], "", "", ""
+            place.say("aws_efs_access_point_persistentvolumeclaim_info", labels, 1)
 
 
 def _policies(place: Place, system_id: str) -> None:

@@ -147,6 +147,8 @@ time_since_last_sync_seconds          TimeSinceLastSync    Maximum     as-is   n
 
 METRICS = metrics_of(_TABLE, CONDITIONS)
 
+CLAIM = "persistentvolume", "persistentvolumeclaim", "namespace", "storageclass"
+
 INVENTORY: Mapping[str, tuple[str, ...]] = {
     # DescribeVolumes
     "aws_ebs_volume_info": (
@@ -210,8 +212,20 @@ INVENTORY: Mapping[str, tuple[str, ...]] = {
         *("file_system_id", "destination_file_system_id", "destination_region", "status"),
     ),
     "aws_efs_file_system_last_replicated_timestamp_seconds": ("file_system_id", "destination_file_system_id"),
+    # the claim behind it: from Kubernetes, or as far as the CSI drivers write it on what they make (aws-facts 6.4)
+    "aws_ebs_volume_persistentvolumeclaim_info": ("volume_id", *CLAIM),
+    "aws_efs_access_point_persistentvolumeclaim_info": ("file_system_id", "access_point_id", *CLAIM),
     # how old the newest datapoint is, where one silent resource matters
     "aws_ebs_volume_newest_datapoint_timestamp_seconds": ("volume_id",),
     "aws_efs_file_system_newest_datapoint_timestamp_seconds": ("file_system_id",),
 }
 """Families that are not one CloudWatch metric: name → labels after account_id and region."""
+
+OF_KUBERNETES: Mapping[str, tuple[str, ...]] = {
+    "aws_ebs_volume_orphaned_info": ("volume_id", *CLAIM[:3]),
+    "aws_ebs_volume_missing_info": ("volume_id", *CLAIM),
+    "aws_efs_access_point_missing_info": ("file_system_id", "access_point_id", *CLAIM),
+    "aws_efs_file_system_persistentvolumeclaim_info": ("file_system_id", "path", *CLAIM),
+    "aws_s3_bucket_persistentvolumeclaim_info": ("bucket", *CLAIM),
+}
+"""The same of families that AWS alone can say nothing of."""

@@ -25,3 +25,6 @@ INVENTORY: Mapping[str, tuple[str, ...]] = {
     **protection_table.INVENTORY,
 }
 """Families that are not one CloudWatch metric: name → labels after account_id and region."""
+
+OF_KUBERNETES = table.OF_KUBERNETES
+"""The same of families that AWS alone can say nothing of."""
