@@ -1,8 +1,8 @@
 """
 From a configuration to a running program: one task group, the order of start and stop, reload, health.
 
-Listening comes first, so that a probe and a scrape are answered while AWS is not; then one job a service and scope. A
-reload builds the new engine beside the one that runs, hands values over, and swaps: a bad file changes nothing.
+Listening comes first, so that a probe and a scrape are answered while AWS is not; then one job a service and scope, as
+soon as this replica leads (`working`).
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ import json
 import math
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from dataclasses import replace
 
 from exporter import __version__, logs
 from exporter.billing import Statement, as_json, as_text
 from exporter.clock import Clock
+from exporter.cluster_telemetry import ClusterTelemetry
 from exporter.config import Config, load
 from exporter.engine import Engine, Feed, Parts, engine
 from exporter.errors import ConfigError, ExporterError, Fault
@@ -25,14 +27,15 @@ from exporter.exposition import Rendered, Renderer
 from exporter.garbage import Garbage
 from exporter.model import Target
 from exporter.passes import statement, survey, whole_pass
+from exporter.replica import replica, shard
 from exporter.report import Report
-from exporter.running import Running
 from exporter.scheduler import Scheduler
-from exporter.settings import faults_between, notices
+from exporter.settings import faults_between
 from exporter.store import Store
 from exporter.telemetry import Telemetry
 from exporter.watchdog import STALLED, Expectations, Watchdog
 from exporter.web import Web
+from exporter.working import PATIENCE, Replica, Working, constant_of
 
 _LOG = logs.logger(__name__)
 
@@ -70,6 +73,8 @@ class App:
         clock: time.
 
         stalled: seconds without a turn of the event loop that are told of as a stall.
+
+    ``troubles``: what a single pass could not read of Kubernetes, by kind.
     """
 
     def __init__(
@@ -82,7 +87,7 @@ class App:
         clock: Clock,
         stalled: float = STALLED,
     ) -> None:
-        self.config = config
+        self._config = config
         self.telemetry = Telemetry(__version__, cluster=config.cluster)
         self.store = Store(config.limits.max_series, self._dropped)
         self.expectations = Expectations(clock)
@@ -91,17 +96,26 @@ class App:
         self._read = read
         self._source = source
         self._clock = clock
-        self._parts = Parts(environ, clock, self.store, self.telemetry)
+        self._environ = environ
+        self._shard = shard(config, environ, source)
         self._drops = logs.Once(_LOG, 3600, clock.monotonic)
-        self._engine: Engine | None = None
         self._page: Rendered | None = None
-        self._wanted: asyncio.Queue[tuple[Config, asyncio.Future[None]]] = asyncio.Queue()
         self._reloading = asyncio.Lock()
         self._latched = False
         self._garbage = Garbage()
-        self._swapping = False
+        self._working: Working | None = None
+        self.troubles: Mapping[str, str] = {}
 
     # ---- one pass and out ------------------------------------------------------------------------------------------
+
+    @property
+    def config(self) -> Config:
+        """In force now."""
+        return self._working.config if self._working is not None else self._config
+
+    @property
+    def _engine(self) -> Engine | None:
+        return self._working.engine if self._working is not None else None
 
     async def once(
         self,
@@ -124,7 +138,7 @@ class App:
             await whole_pass(feed, self.scheduler)
             told(feed.name, feed.report)
 
-        async with engine(self.config, self._parts) as built:
+        async with self._beside_kubernetes() as parts, engine(self.config, parts) as built:
             if built.budget.dollars is not None:
                 await survey(built, self.scheduler)
                 if verdict := built.budget.verdict():
@@ -140,9 +154,44 @@ class App:
         Raises:
             `ConfigError`: where no region is known.
         """
-        async with engine(self.config, self._parts) as built:
+        async with self._beside_kubernetes() as parts, engine(self.config, parts) as built:
             await survey(built, self.scheduler)
             return await statement(built, self.telemetry, self._clock)
+
+    @contextlib.asynccontextmanager
+    async def _beside_kubernetes(self) -> AsyncIterator[Parts]:
+        """What a single pass needs, with the claims as Kubernetes says them; its own facts are kept at the end."""
+        async with self._replica(election=False) as found:
+            cluster = found.cluster
+            if cluster is None:
+                yield self._parts(found)
+                return
+            watching = asyncio.create_task(cluster.run())
+            try:
+                await cluster.settled(PATIENCE)
+                yield self._parts(found)
+                await cluster.keep_facts(self.store, constant_of(self.config))
+                self.troubles = cluster.troubles
+            finally:
+                watching.cancel()
+                await asyncio.gather(watching, return_exceptions=True)
+
+    def _replica(self, *, election: bool) -> contextlib.AbstractAsyncContextManager[Replica]:
+        return replica(
+            self.config,
+            self._environ,
+            self._clock,
+            ClusterTelemetry(self.telemetry),
+            own=self._shard,
+            source=self._source,
+            election=election,
+        )
+
+    def _parts(self, found: Replica) -> Parts:
+        parts = Parts(self._environ, self._clock, self.store, self.telemetry, shard=self._shard)
+        if (cluster := found.cluster) is not None:
+            parts = replace(parts, claims=lambda: cluster.claims)
+        return parts if found.elector is None else replace(parts, permitted=found.elector.valid)
 
     async def plan(self, form: str) -> str | None:
         """The bill of what runs, as ``json`` or ``text``; None before a service knows what there is."""
@@ -185,11 +234,13 @@ class App:
             logs.log(_LOG, "info", "listening", f"storage-exporter {__version__} listens on {bound_host}:{bound_port}")
             started(bound_host, bound_port)
             self.telemetry.config_reloaded(ok=True, at=self._clock.time())
-            self.telemetry.leader(leads=True)  # alone, until there is a Lease
             stop = asyncio.Event()
             with self._signals(stop), self._watchdog.watching():
-                async with asyncio.TaskGroup() as group:
-                    working = [group.create_task(self._work()), group.create_task(self._publish())]
+                async with self._replica(election=True) as found, asyncio.TaskGroup() as group:
+                    self._working = Working(
+                        self.config, self._parts(found), found, self.scheduler, self.expectations, self._garbage
+                    )
+                    working = [group.create_task(self._working.run()), group.create_task(self._publish())]
                     await stop.wait()
                     logs.log(_LOG, "info", "stopping", "asked to stop: nothing more is asked of AWS")
                     for task in working:
@@ -208,9 +259,9 @@ class App:
             try:
                 config = self._read()
                 self._refuse_fixed(config)
-                done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-                self._wanted.put_nowait((config, done))
-                await done
+                if self._working is None:
+                    raise ConfigError(self._source, [Fault("", "the exporter is still starting; try again")])
+                await self._working.replace(config)
             except ExporterError as error:
                 self.telemetry.config_reloaded(ok=False, at=self._clock.time())
                 logs.log(_LOG, "error", "reload_failed", f"the configuration in force stays: {error}")
@@ -222,11 +273,14 @@ class App:
             return []
 
     def ready(self) -> tuple[bool, str]:
-        """Latched: once credentials worked and every job has made a pass, an outage does not take it back."""
+        """Latched: once the Lease was seen, or every job has made a pass, an outage does not take it back."""
+        if self._working is not None and (leader := self._working.follows):
+            self._latched = True
+            return True, f"ready: follows {leader}"
         if not self._latched:
             feeds = self._engine.feeds if self._engine else None
             if feeds is None:
-                return False, "starting"
+                return False, "starting" if self._working is None else self._working.waits
             waiting = [feed.name for feed in feeds if feed.name not in self.scheduler.finished]
             if waiting:
                 return False, f"waiting for the first pass of {', '.join(waiting)}"
@@ -244,50 +298,13 @@ class App:
         """
         feeds = self._engine.feeds if self._engine else ()
         living = self.scheduler.living
-        # In the moment of a reload the old engine's jobs are ending: how long that may take is expected below.
-        wrong = [f"{feed.name}: not running" for feed in feeds if feed.name not in living and not self._swapping]
+        # In the moment of a reload the old engine's jobs are ending: how long that may take is expected elsewhere.
+        swapping = self._working is not None and self._working.swapping
+        wrong = [f"{feed.name}: not running" for feed in feeds if feed.name not in living and not swapping]
         wrong += self.expectations.overdue()
         return (False, "; ".join(wrong)) if wrong else (True, "healthy")
 
     # ---- working ---------------------------------------------------------------------------------------------------
-
-    async def _work(self) -> None:
-        """Run the engine in force, and put another in its place where a reload wants one."""
-        running = await Running.build(self.config, self._parts)
-        try:
-            self._begin(running)
-            self._garbage.freeze()
-            while True:
-                config, done = await self._wanted.get()
-                try:
-                    fresh = await Running.build(config, self._parts)
-                except ExporterError as error:
-                    done.set_exception(error)
-                    continue
-                # From here on nothing can fail: what is asked stops, what is known is handed over, asking goes on.
-                self._swapping = True
-                self.expectations.expect("reload", "the jobs of the configuration before did not end", 0)
-                await running.stop()
-                for name in fresh.take_over(running):
-                    self.scheduler.forget(name)
-                self.config = config
-                self._begin(fresh)
-                self.expectations.over("reload")
-                await running.close()
-                running = fresh
-                self._garbage.freeze()  # only now: what is frozen while it is still held is never let go
-                done.set_result(None)
-        finally:
-            await running.stop()
-            await running.close()
-
-    def _begin(self, running: Running) -> None:
-        for notice in notices(running.engine.config):
-            logs.log(_LOG, "warning", "configuration", notice)
-        logs.configure(running.engine.config.log.format, running.engine.config.log.level)
-        self._engine = running.engine
-        running.start(self.scheduler)
-        self._swapping = False
 
     async def _publish(self) -> None:
         """Render a snapshot whenever the store changed, and in the second in which something is outlived."""
@@ -322,11 +339,11 @@ class App:
             ("web.config_file", config.web.config_file, self.config.web.config_file),
             ("cluster", config.cluster, self.config.cluster),
             ("limits.max_series", config.limits.max_series, self.config.limits.max_series),
+            ("kubernetes", config.kubernetes, self.config.kubernetes),
+            ("shards", config.shards, self.config.shards),
         )
         faults = [
-            Fault(path, f"changes from {old!r} to {new!r}, which needs a restart")
-            for path, new, old in fixed
-            if new != old
+            Fault(path, f"changes{_from(old, new)}, which needs a restart") for path, new, old in fixed if new != old
         ]
         if faults:
             raise ConfigError(self._source, faults)
@@ -343,7 +360,7 @@ class App:
             return None
         feeds = [feed for feed in self._engine.feeds if feed.service == service]
         known = [feed.targets for feed in feeds if feed.targets is not None]
-        constant = (("cluster", self.config.cluster),) if self.config.cluster else ()
+        constant = constant_of(self.config)
         if feeds and not known:
             return None
         return [Target(each.address, (*constant, *each.labels)) for targets in known for each in targets]
@@ -352,6 +369,10 @@ class App:
         """What the landing page tells: heading to text."""
         feeds = self._engine.feeds if self._engine else ()
         facts = {"version": __version__, "configuration": self._source, "ready": self.ready()[1]}
+        if self._working is not None and (leader := self._working.follows):
+            facts["leader"] = f"{leader}; this replica asks AWS nothing"
+        if self._working is not None and (troubles := self._working.troubles) is not None:
+            facts["kubernetes"] = f"failing: {', '.join(troubles)}" if troubles else "reading"
         for feed in feeds:
             failing = ", ".join(feed.report.failures)
             facts[feed.name] = f"failing: {failing}" if failing else "reading" if feed.collector else "starting"
@@ -379,3 +400,9 @@ class App:
         finally:
             for number in installed:
                 loop.remove_signal_handler(number)
+
+
+def _from(old: object, new: object) -> str:
+    """What changes, where it is short."""
+    short = all(each is None or isinstance(each, str | int) for each in (old, new))
+    return f" from {old!r} to {new!r}" if short else ""

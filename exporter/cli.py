@@ -105,7 +105,8 @@ async def _once(config: Config, clock: Clock) -> tuple[Snapshot, dict[str, dict[
                 )
 
         feeds = await app.once(told, lambda verdict: click.echo(f"note: {verdict}", err=True))
-    return app.store.snapshot(clock.time()), failures_of(feeds)
+    failures = failures_of(feeds) | ({"kubernetes": dict(app.troubles)} if app.troubles else {})
+    return app.store.snapshot(clock.time()), failures
 
 
 @main.command()

@@ -150,6 +150,10 @@ class Collector:
         self._neighbours.forget(self._scope, self._service.name)
         self._telemetry.forget_service(self._scope, self._service.name)
 
+    def withdraw(self) -> None:
+        """Withdraw all values, and nothing of what is known."""
+        self._store.remove(self.name)
+
     async def run(self, report: Report) -> None:
         """One pass, noted in *report*. Raises nothing of AWS's; a pass that is cancelled keeps what it has."""
         try:
@@ -176,6 +180,7 @@ class Collector:
     async def _take(self, inventory: Inventory) -> None:
         """Make the inventory the one in force; a new generation only where something changed."""
         self._telemetry.resources(self._scope, self._service.name, inventory.counts)
+        self._telemetry.claims(self._scope, self._service.name, inventory.claims)
         self._known_at = int(self._clock.time())
         self._facts, twice = fact_blocks(inventory.samples, self._settings.constant, self._known_at)
         self._dropped(twice)

@@ -1,19 +1,24 @@
 """
-The demo: the simulated AWS and the exporter against it, in one process. The only module that knows both.
+The demo: the simulated AWS, the simulated Kubernetes API beside it, and the exporter against both, in one process. The
+only module that knows all of them.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import tempfile
+from pathlib import Path
 
 import click
 
 from exporter import logs
 from exporter.app import App, read_config
 from exporter.clock import SystemClock
-from exporter.config import Config, Role, Scope
-from exporter.demo import SCENARIOS, DemoServer, World, WorldClock, mission_worlds
+from exporter.config import Config, Kubernetes, Lease, Role, Scope
+from exporter.demo import SCENARIOS, DemoServer, KubernetesServer, World, WorldClock, mission_worlds
+from exporter.demo.kubernetes_objects import cluster_of
 from exporter.demo.regions import EXTERNAL_ID, SECOND_REGION, SECOND_ROLE
 
 __all__ = ["SCENARIOS", "run"]
@@ -40,27 +45,45 @@ async def run(config_path: str | None, *, port: int, aws_port: int, seed: int, s
         `ConfigError`: where the configuration is bad. OSError: where a port is taken.
     """
     world, *others = mission_worlds(seed, WorldClock(speed=speed))
+    kubernetes = KubernetesServer(cluster_of(world), anonymous="you")  # kubectl sends no token without TLS
 
     def read() -> Config:
         found = read_config(config_path, os.environ)
         web = found.web.model_copy(update={"listen": f"127.0.0.1:{port}"})
         log = found.log.model_copy(update={"format": "logfmt", "level": "warning"})
-        return found.model_copy(update={"web": web, "log": log, "scopes": found.scopes or _scopes(world.region)})
+        changes = {"web": web, "log": log, "scopes": found.scopes or _scopes(world.region)}
+        if found.kubernetes.enabled is not False:
+            changes["kubernetes"] = _kubernetes(found.kubernetes, kubernetes.url, token)
+        return found.model_copy(update=changes)
 
-    config = read()
-    logs.configure(config.log.format, config.log.level)
-    world.scenario(scenario)
-    async with DemoServer(world, port=aws_port, worlds=others) as server:
-        # This process is the demo's alone: nothing of the user's own AWS settings may reach it, or be reached by it.
-        for name in [name for name in os.environ if name.startswith("AWS_")]:
-            del os.environ[name]
-        os.environ.update(server.environment(), AWS_CONFIG_FILE=os.devnull, AWS_SHARED_CREDENTIALS_FILE=os.devnull)
+    with tempfile.TemporaryDirectory(prefix="storage-exporter-demo-") as folder:
+        token = Path(folder, "token")
+        kubeconfig = Path(folder, "kubeconfig")
+        await asyncio.to_thread(token.write_text, kubernetes.token, encoding="ascii")
+        logs.configure("logfmt", "warning")
+        world.scenario(scenario)
+        async with DemoServer(world, port=aws_port, worlds=others) as server, kubernetes:
+            # This process is the demo's alone: nothing of the user's AWS settings may reach it, or be reached by it.
+            for name in [name for name in os.environ if name.startswith("AWS_")]:
+                del os.environ[name]
+            os.environ.update(server.environment(), AWS_CONFIG_FILE=os.devnull, AWS_SHARED_CREDENTIALS_FILE=os.devnull)
 
-        def started(host: str, port: int) -> None:
-            click.echo(_WELCOME.format(url=f"http://{host}:{port}", aws=server.url, world=world, scenario=scenario))
+            def started(host: str, port: int) -> None:
+                url = f"http://{host}:{port}"
+                known = {"url": url, "aws": server.url, "api": kubernetes.url, "kubeconfig": kubeconfig}
+                click.echo(_WELCOME.format(**known, world=world, scenario=scenario))
 
-        app = App(config, read=read, source="the demo", environ=os.environ, clock=_DemoClock(world))
-        await app.run(started)
+            text = json.dumps(kubernetes.kubeconfig())
+            await asyncio.to_thread(kubeconfig.write_text, text, encoding="ascii")
+            app = App(read(), read=read, source="the demo", environ=os.environ, clock=_DemoClock(world))
+            await app.run(started)
+
+
+def _kubernetes(wanted: Kubernetes, url: str, token: Path) -> Kubernetes:
+    """What the user wants of Kubernetes, of the demo's API; with everything that can be watched and the Lease."""
+    lease = Lease(namespace="monitoring")
+    changes = {"url": url, "token_file": str(token), "pods": True, "csi_drivers": True}
+    return wanted.model_copy(update={**changes, "leader_election": True, "lease": lease})
 
 
 class _DemoClock(SystemClock):
@@ -87,6 +110,7 @@ storage-exporter demo: {world.account_id} in {world.region}, scenario {scenario}
   metrics        {url}/metrics        (first values within seconds; OpenMetrics by Accept header)
   landing page   {url}/
   simulated AWS  {aws}/_demo/   clock, scenarios, faults, calls
+  Kubernetes API {api}   kubectl --kubeconfig {kubeconfig} get pv,pvc -A
   any AWS client AWS_ENDPOINT_URL={aws} AWS_REGION={world.region} \\
                  AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY
 

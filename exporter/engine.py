@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from exporter import __version__
@@ -18,13 +18,14 @@ from exporter.cloudwatch.budget import Budget
 from exporter.collect import Collector, Settings
 from exporter.config import Config, Role
 from exporter.errors import ExporterError
-from exporter.model import Target
+from exporter.model import NO_CLAIMS, Claims, Target
 from exporter.report import Report
 from exporter.scheduler import Job, Outcome
 from exporter.services.base import Wishes
 from exporter.services.neighbours import Neighbours
 from exporter.services.registry import SERVICES
 from exporter.settings import sections, settings_of, wishes_of
+from exporter.shards import ALONE, Shard
 from exporter.store import Store
 from exporter.telemetry import Telemetry
 
@@ -36,12 +37,32 @@ IDENTIFY = "GetCallerIdentity"
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What outlives an engine: where values go, where they are measured, and time."""
+    """
+    What outlives an engine.
+
+    Args:
+        environ: the environment, for the region.
+
+        clock: time.
+
+        store: where values go.
+
+        telemetry: where they are measured.
+
+        claims: whose the volumes are, as Kubernetes says now.
+
+        permitted: whether AWS may be asked now; of several replicas one may.
+
+        shard: which of several exporters that share the scopes this is.
+    """
 
     environ: Mapping[str, str]
     clock: Clock
     store: Store
     telemetry: Telemetry
+    claims: Callable[[], Claims] = lambda: NO_CLAIMS
+    permitted: Callable[[], bool] = lambda: True
+    shard: Shard = ALONE
 
 
 class Feed:
@@ -100,6 +121,11 @@ class Feed:
         if self.collector is not None:
             self.collector.remove()
 
+    def withdraw(self) -> None:
+        """Withdraw what it kept: another replica shows it now. What it knows stays, for a later term."""
+        if self.collector is not None:
+            self.collector.withdraw()
+
     async def run(self) -> Outcome:
         """One pass. Raises `ExporterError` where it is not even known whose AWS this is."""
         # The pass fills this very report, so that one cut off at its deadline still tells what it met.
@@ -150,21 +176,24 @@ async def engine(config: Config, parts: Parts) -> AsyncIterator[Engine]:
         clock=parts.clock,
         user_agent=f"storage-exporter/{__version__}",
         identity=config.identity,
+        permitted=parts.permitted,
     )
+    own = [place for place in places(config) if parts.shard.owns(_account(place[1]), place[0] or "")]
     asking = sum(bool(settings_of(SERVICES[name], section, config).rows) for name, section in sections(config).items())
+    dollars = config.budget.dollars_per_month
+    if dollars is not None and parts.shard.total > 1:
+        dollars *= len(own) / len(list(places(config)))  # the others have their part of it
     budget = Budget(
-        config.budget.dollars_per_month,
+        dollars,
         essential=config.budget.essential == "defer",
-        feeds=asking * len(list(places(config))),
+        feeds=asking * len(own),
         now=parts.clock.monotonic(),
     )
-    parts.telemetry.budget(config.budget.dollars_per_month)
+    parts.telemetry.budget(dollars)
     shared = _Shared(parts, budget, Neighbours())
     async with runtime:
         feeds = tuple(
-            feed
-            for region, roles in places(config)
-            for feed in _feeds(config, shared, runtime.open(region, roles), roles)
+            feed for region, roles in own for feed in _feeds(config, shared, runtime.open(region, roles), roles)
         )
         yield Engine(config, feeds, budget)
 
@@ -178,6 +207,11 @@ def places(config: Config) -> Iterator[tuple[str | None, Sequence[Role]]]:
             yield region, scope.roles
 
 
+def _account(roles: Sequence[Role]) -> str:
+    """The account that a chain of roles leads to, ``""`` for the credentials' own."""
+    return roles[-1].arn.split(":")[4] if roles else ""
+
+
 @dataclass(frozen=True, slots=True)
 class _Shared:
     """What all feeds of an engine share."""
@@ -188,10 +222,10 @@ class _Shared:
 
 
 def _feeds(config: Config, shared: _Shared, access: Access, roles: Sequence[Role]) -> Iterator[Feed]:
-    account = roles[-1].arn.split(":")[4] if roles else ""
+    account = _account(roles)
     for name, section in sections(config).items():
         settings = settings_of(SERVICES[name], section, config)
-        wishes = wishes_of(settings, section, config, shared.neighbours.of)
+        wishes = replace(wishes_of(settings, section, config, shared.neighbours.of), claims=shared.parts.claims)
         make = partial(_collector, shared, name, settings, wishes)
         job = "/".join(part for part in (name, account, access.scope.region) if part)
         yield Feed(job, name, access, config.limits.pass_deadline, make, follows=SERVICES[name].follows)

@@ -9,7 +9,9 @@ a message. A message names the thing, what was tried and the next step; it never
     ExporterError
      ├─ ConfigError             the configuration is wrong: every fault at once, exit code 2
      ├─ CredentialsError        no usable credentials, or AWS refused the ones we have
+     ├─ KubernetesError         the Kubernetes API did not give what was asked (`kubernetes.faults`)
      └─ AwsError                an AWS API did not give what was asked
+         ├─ FencedError         this replica may not ask AWS (any more): another one does
          ├─ DeniedError         the caller may not do this: asking again changes nothing
          ├─ RequestError        AWS calls the request wrong, or does not know the operation
          └─ TransientError      worth another attempt within the deadline
@@ -78,6 +80,10 @@ class AwsError(ExporterError):
         self.code = code
         self.detail = message
         super().__init__(f"{service}:{operation}: {code}: {message}")
+
+
+class FencedError(AwsError):
+    """This replica is not the leader, or no longer: nothing was sent. The leader asks it."""
 
 
 class DeniedError(AwsError):

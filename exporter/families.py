@@ -144,7 +144,34 @@ CREDENTIALS_FAILED = _counter(
 )
 IDENTITY = _info("identity", "Who AWS says we are, and which provider answered.", *SCOPE_LABELS, "arn", "provider")
 LEADER = _gauge("leader", "Whether this replica is the one that asks AWS.")
-LEASE = _counter("lease_transitions", "Times that this replica became or ceased to be the leader.")
+LEASE = _counter("lease_transitions", "Times that this replica became the leader.")
+LEASE_AT = _gauge("lease_last_renew_timestamp_seconds", "When this replica last had the Lease, unix seconds.")
+LEASE_SECONDS = _gauge("lease_renew_duration_seconds", "How long the last taking or renewing of the Lease took.")
+LEASE_FAILED = _counter("lease_failures", "Attempts to read, take or renew the Lease that failed, by reason.", "code")
+SHARD = _gauge("shard_ordinal", "Which of the exporters that share the scopes this is, from 0.")
+SHARDS = _gauge("shards", "How many exporters share the scopes.")
+KINDS_KNOWN = _gauge(
+    "kubernetes_kind_known",
+    "Whether the objects of a kind are known and fresh; where not, AWS's tags say what they can.",
+    "kind",
+)
+OBJECTS = _gauge("kubernetes_objects", "Objects of a kind that are kept.", "kind")
+SKIPPED = _gauge("kubernetes_skipped_objects", "Objects that are there and left out, by reason.", "kind", "reason")
+CONTACT = _gauge(
+    "kubernetes_last_contact_timestamp_seconds",
+    "When the API last said anything of a kind (a list, an event, a bookmark), in unix seconds.",
+    "kind",
+)
+KUBERNETES_REQUESTS = _counter(
+    "kubernetes_requests", "Requests to the Kubernetes API, by verb, kind and how they ended.", "verb", "kind", "code"
+)
+CLAIMS = _gauge(
+    "claims",
+    "Volumes, access points and buckets whose claim is known, by the source that told it: kubernetes, tags (the CSI "
+    "driver's), client_token (of an access point).",
+    *SERVICE,
+    "source",
+)
 SENT = _counter("remote_write_samples", "Samples that the receiver accepted (push mode).")
 SEND_FAILED = _counter("remote_write_failures", "Requests to the receiver that failed (push mode).")
 SEND_DROPPED = _counter("remote_write_dropped", "Samples given up (push mode).", "reason")
@@ -162,7 +189,8 @@ SELF_FAMILIES: tuple[SelfFamily, ...] = (
     REQUESTS, RETRIES, ERRORS, QUERIES, BILLABLE, COST, UNCONFIRMED_QUERIES, UNCONFIRMED_BILLABLE, RESULTS,
     PROJECTED, OFFERED, BUDGET, DEFERRED,
     CREDENTIALS_UNTIL, CREDENTIALS_FAILED, IDENTITY,
-    LEADER, LEASE,
+    LEADER, LEASE, LEASE_AT, LEASE_SECONDS, LEASE_FAILED, SHARD, SHARDS,
+    KINDS_KNOWN, OBJECTS, SKIPPED, CONTACT, KUBERNETES_REQUESTS, CLAIMS,
     SENT, SEND_FAILED, SEND_DROPPED, UNSENT, OUTBOX,
 )
 # fmt: on

@@ -12,6 +12,7 @@ from math import isnan
 from typing import Any
 
 from exporter.families import SELF_FAMILIES
+from exporter.kubernetes.families import FAMILIES as KUBERNETES_FAMILIES
 from exporter.model import Family, MetricRow, Snapshot
 from exporter.naming import labels_of
 from exporter.services.base import Service
@@ -71,6 +72,7 @@ def catalogue(services: Iterable[type[Service]]) -> dict[str, Any]:
         families += [{**_plain(family), "service": service.name, "kind": "fact"} for family in service.families]
         families += [{**_plain(one.family), "service": service.name, "kind": "age"} for one in service.members]
         families += _of_rows(service.rows)
+    families += [{**_plain(family), "service": "kubernetes", "kind": "fact"} for family in KUBERNETES_FAMILIES]
     families += [
         {
             "name": family.name,
@@ -144,8 +146,11 @@ _TITLES = {
     "s3": "S3",
     "elasticache": "ElastiCache",
     "protection": "Protection: keys and backups",
+    "kubernetes": "Kubernetes: claims, their volumes and the CSI drivers",
     "storage-exporter": "The exporter itself",
 }
+
+_FACTS = {"kubernetes": "### From the Kubernetes API", "storage-exporter": "### About itself"}
 
 
 def markdown(services: Sequence[type[Service]]) -> str:
@@ -162,7 +167,7 @@ def markdown(services: Sequence[type[Service]]) -> str:
         "stand after the end of its period. Rows of the tier `on-request` are asked where the configuration says so;",
         "what a free source has too, less often or not at all where `covered` says that it is scraped (*beside*).",
     ]
-    for name in [*(service.name for service in services), "storage-exporter"]:
+    for name in [*(service.name for service in services), "kubernetes", "storage-exporter"]:
         mine = [family for family in listed if family["service"] == name]
         rows = [family for family in mine if family["kind"] == "cloudwatch"]
         facts = [family for family in mine if family["kind"] != "cloudwatch"]
@@ -179,7 +184,7 @@ def markdown(services: Sequence[type[Service]]) -> str:
         if facts:
             lines += [
                 "",
-                "### About itself" if name == "storage-exporter" else "### From the inventory",
+                _FACTS.get(name, "### From the inventory"),
                 "",
                 "| Metric | Type | Labels | What it says |",
                 "|---|---|---|---|",
@@ -217,10 +222,33 @@ def _labels(family: Mapping[str, Any]) -> str:
 # ---- the table of `once` --------------------------------------------------------------------------------------------
 
 
+_OWNED = {
+    "aws_ebs_volume_persistentvolumeclaim_info": "volume_id",
+    "aws_efs_access_point_persistentvolumeclaim_info": "access_point_id",
+}
+"""Families that name the claim of something, and the label that something is known by."""
+
+
 def rows_of(snapshot: Snapshot) -> Iterator[tuple[str, str, str]]:
-    """(metric, the labels that tell it apart, value) of each sample, for a table."""
+    """(metric, the labels that tell it apart and whose it is, value) of each sample, for a table."""
+    owners = _owners(snapshot)
     for family, labels, value in samples(snapshot):
         own = " ".join(
             f"{name}={text}" for name, text in labels.items() if text and name not in {"account_id", "region"}
         )
+        if family.name not in _OWNED:
+            claims = [owners.get((label, labels.get(label, ""))) for label in _OWNED.values()]
+            own = " ".join([own, *(f"({claim})" for claim in claims if claim)])
         yield family.name, own, readable(value, family) if family.type == "gauge" else "info"
+
+
+def _owners(snapshot: Snapshot) -> dict[tuple[str, str], str]:
+    """``namespace/claim`` by what it owns, (label, value); nothing of what several claims share."""
+    found: dict[tuple[str, str], set[str]] = {}
+    for family, blocks in snapshot.families:
+        label = _OWNED.get(family.name)
+        for labels in (labels_of(each) for block in blocks for each in block.labels) if label else ():
+            if labels["persistentvolumeclaim"]:
+                claim = f"{labels['namespace']}/{labels['persistentvolumeclaim']}"
+                found.setdefault((str(label), labels[str(label)]), set()).add(claim)
+    return {key: claims.pop() for key, claims in found.items() if len(claims) == 1}

@@ -156,6 +156,13 @@ class Telemetry:
         for name, count in counts.items():
             self._set(families.RESOURCES, (*_of(scope), aws_service, name), count)
 
+    def claims(self, scope: Scope, aws_service: str, counts: Mapping[str, int]) -> None:
+        """Of how many resources of a service the claim is known, by who told it."""
+        here = {"account_id": scope.account_id, "region": scope.region, "aws_service": _text(aws_service)}
+        self._forget(families.CLAIMS, here, but=counts)
+        for source, count in counts.items():
+            self._set(families.CLAIMS, (*_of(scope), aws_service, source), count)
+
     def operation_read(self, scope: Scope, aws_service: str, operation: str, ok: bool, at: float) -> None:  # noqa: FBT001
         """A describing operation was read, or could not be, at *at*, unix seconds."""
         labels = (*_of(scope), aws_service, operation)
@@ -263,16 +270,7 @@ class Telemetry:
         """Who AWS says we are; replaces what was said before."""
         self._describe(families.IDENTITY, _of(scope), arn=arn, provider=provider)
 
-    # ---- replicas and delivery ---------------------------------------------------------------------------------
-
-    def leader(self, leads: bool) -> None:  # noqa: FBT001 - a state, not an option
-        """Whether this replica asks AWS."""
-        self._set(families.LEADER, (), leads)
-        self._count(families.LEASE, (), 0)
-
-    def lease_transition(self) -> None:
-        """This replica became or ceased to be the leader."""
-        self._count(families.LEASE, ())
+    # ---- delivery ----------------------------------------------------------------------------------------------
 
     def enable_remote_write(self) -> None:
         """Make the families of push mode; in scrape mode they do not exist. Nothing is unsent before something is."""
@@ -300,6 +298,26 @@ class Telemetry:
         for family in families.SELF_FAMILIES:
             if family.labels == families.JOB:
                 self._forget(family, {"job_name": job_name})
+
+    def at_rest(self) -> None:
+        """AWS is asked no more: what was said of its present state is withdrawn, what was counted stays."""
+        for family in families.SELF_FAMILIES:
+            if family.labels[:2] == SCOPE_LABELS and family.type != "counter":
+                self._withdraw(family)
+
+    # ---- for those who know the families -----------------------------------------------------------------------
+
+    def gauge(self, family: families.SelfFamily, value: float, *labels: str) -> None:
+        """Set a gauge of the table."""
+        self._set(family, labels, value)
+
+    def counter(self, family: families.SelfFamily, n: float, *labels: str) -> None:
+        """Add to a counter of the table; 0 makes the series exist."""
+        self._count(family, labels, n)
+
+    def forget(self, family: families.SelfFamily, but: Iterable[str] = (), **match: str) -> None:
+        """Remove the series of a family whose labels include *match*, except those whose last label is in *but*."""
+        self._forget(family, {name: _text(value) for name, value in match.items()}, {_text(each) for each in but})
 
     def render(self, openmetrics: bool) -> bytes:  # noqa: FBT001 - one of two formats
         """All of it as text 0.0.4, or as OpenMetrics 1.0, which ends with ``# EOF``."""

@@ -110,6 +110,7 @@ class Web:
         self._file = None if config_file is None else Path(config_file)
         self._page = page
         self._telemetry = telemetry
+        self._ready = ready
         self._reload = reload
         self._landing = landing
         self._targets = targets
@@ -302,7 +303,9 @@ class Web:
         async def answer(_request: web.Request) -> web.Response:
             targets = self._targets(service)
             if targets is None:
-                return web.Response(status=503, text=f"the addresses of {service} are not known yet\n")
+                return web.Response(
+                    status=503, text=f"the addresses of {service} are not known here; {self._ready()[1]}\n"
+                )
             groups = [{"targets": [each.address], "labels": dict(each.labels)} for each in targets]
             return web.Response(body=orjson.dumps(groups), content_type="application/json")
 
@@ -314,7 +317,7 @@ class Web:
         form = "text" if "text/plain" in accepted and "json" not in accepted else "json"
         text = await self._plan(form)
         if text is None:
-            return web.Response(status=503, text="no service knows yet what there is\n")
+            return web.Response(status=503, text=f"no service knows here what there is; {self._ready()[1]}\n")
         kind = "text/plain" if form == "text" else "application/json"
         return web.Response(text=text, content_type=kind, charset="utf-8", headers={hdrs.VARY: "Accept"})
 

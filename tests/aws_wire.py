@@ -127,7 +127,9 @@ def told() -> Told:
 
 
 @asynccontextmanager
-async def running(telling: Told | None = None, *, clock: Any = None, **limits: Any) -> AsyncIterator[Runtime]:
+async def running(
+    telling: Told | None = None, *, clock: Any = None, permitted: Callable[[], bool] = lambda: True, **limits: Any
+) -> AsyncIterator[Runtime]:
     """A Runtime on the environment of the process; pauses between attempts are skipped."""
     async with Runtime(
         environ=os.environ,
@@ -136,6 +138,7 @@ async def running(telling: Told | None = None, *, clock: Any = None, **limits: A
         clock=clock or SkippingClock(),
         user_agent="storage-exporter/0",
         jitter=lambda: 1.0,
+        permitted=permitted,
     ) as runtime:
         yield runtime
 

@@ -18,7 +18,8 @@ from exporter.aws.api import Access, Runtime
 from exporter.demo import DemoServer
 from exporter.demo.agent import Agent
 from tests.aws_wire import Limits, Told, VirtualClock, told
-from tests.harness import config_of, remember
+from tests.calls import remember
+from tests.harness import config_of
 
 HALF_LIFE = 3 * 3600 + 1
 """Seconds after which the agent's usual credentials are due."""

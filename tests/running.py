@@ -15,7 +15,8 @@ from exporter.app import App, read_config
 from exporter.clock import FixedClock
 from exporter.config import Config
 from exporter.demo import DemoServer, World, WorldClock
-from tests.harness import T, remember
+from tests.calls import remember
+from tests.harness import T
 
 
 class Running:

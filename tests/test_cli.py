@@ -13,7 +13,8 @@ from click.testing import CliRunner, Result
 from exporter.cli import main
 from exporter.demo import World, WorldClock, run_in_thread
 from exporter.services.registry import SERVICES
-from tests.harness import parsed, remember
+from tests.calls import remember
+from tests.harness import parsed
 
 ROOT = Path(__file__).parent.parent
 

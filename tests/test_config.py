@@ -104,6 +104,19 @@ def test_everything_can_be_set() -> None:
     assert got.tags[2] == "1"
     assert (got.limits.aws_concurrency, got.limits.describe_per_second, got.limits.pass_deadline) == (4, 0.5, 2700)
     assert (got.kubernetes.enabled, got.kubernetes.pods, got.kubernetes.leader_election) == (True, True, False)
+    assert (got.kubernetes.url, got.kubernetes.token_file, got.kubernetes.named) == (
+        "https://[::1]:6443",
+        "/run/token",
+        True,
+    )
+    lease = got.kubernetes.lease
+    assert (lease.name, lease.duration, lease.renew_deadline, lease.retry_period) == (
+        "storage-exporter.blue",
+        30,
+        20,
+        4,
+    )
+    assert (got.shards.total, got.shards.ordinal) == (3, 2)
     assert got.web.address() == ("::1", 9116)
 
 

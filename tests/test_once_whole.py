@@ -14,7 +14,8 @@ from exporter.demo import World, WorldClock, mission_worlds, run_in_thread
 from exporter.demo.regions import EXTERNAL_ID, SECOND_ACCOUNT, SECOND_REGION, SECOND_ROLE
 from exporter.services.reader import MOST_SPREAD
 from exporter.services.registry import SERVICES
-from tests.harness import T, config_of, parsed, remember
+from tests.calls import remember
+from tests.harness import T, config_of, parsed
 
 
 async def once(config: Config, at: float = T) -> tuple[App, dict[str, set[str]]]:

@@ -18,8 +18,9 @@ from exporter.clock import FixedClock
 from exporter.config import Config
 from exporter.demo import DemoServer, World, WorldClock, run_in_thread
 from exporter.model import Tier
+from tests.calls import remember
 from tests.estates import platform
-from tests.harness import T, config_of, remember
+from tests.harness import T, config_of
 from tests.running import running
 
 COMPONENTS = {"officeless-(?P<component>[a-z-]+)-production": "${component}"}

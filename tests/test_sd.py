@@ -88,7 +88,7 @@ async def test_before_they_are_known_the_answer_is_503(monkeypatch: pytest.Monke
         )  # the jobs exist and know nothing
         status, text = await over.get(EFS)
         assert status == 503
-        assert "not known yet" in text
+        assert "not known here; " in text
 
 
 async def test_a_failing_api_takes_no_address_away(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from exporter import families
+from exporter.cluster_telemetry import ClusterTelemetry
 from exporter.families import SELF_FAMILIES, SelfFamily
 from exporter.model import Scope
 from exporter.telemetry import Telemetry
@@ -30,14 +31,21 @@ def full() -> Telemetry:
     telemetry.loop_lag(0.01)
     telemetry.loop_stalled(0)
     telemetry.budget(200)
-    telemetry.leader(leads=True)
-    telemetry.lease_transition()
+    cluster = ClusterTelemetry(telemetry)
+    cluster.leader(leads=True)
+    cluster.lease_transition()
+    cluster.lease_renewed(0.02, 2000)
+    cluster.lease_failed("timeout")
+    cluster.shard(1, 3)
+    cluster.request("list", "persistentvolumes", "200", 0.01)
+    cluster.kind("persistentvolumes", known=True, objects=7, skipped={"malformed": 1}, contact=1990)
     telemetry.enable_remote_write()
     for scope in (HERE, THERE):
         telemetry.job_finished("ebs", "ebs", scope, ok=True, seconds=1.5, at=2000, interval=60)
         telemetry.newest_datapoint(scope, "ebs", 1900)
         telemetry.data_age_limit(scope, "ebs", 600)
         telemetry.resources(scope, "ebs", {"volume": 7})
+        telemetry.claims(scope, "ebs", {"kubernetes": 5, "tags": 0})
         telemetry.operation_read(scope, "ebs", "DescribeVolumes", ok=True, at=1950)
         telemetry.request(scope, "ebs", "DescribeVolumes")
         telemetry.retry(scope, "ebs", "DescribeVolumes")

@@ -22,6 +22,7 @@ from exporter.errors import (
     CredentialsError,
     DeadlineError,
     DeniedError,
+    FencedError,
     RequestError,
     ThrottledError,
     TransientError,
@@ -90,16 +91,26 @@ class Attempts:
         clock: its monotonic reading and its sleep.
 
         jitter: numbers from 0 to 1.
+
+        permitted: whether AWS may be asked now; looked at right before each attempt. Of several replicas one may.
     """
 
     def __init__(
-        self, *, deadline: float, limits: Limits, telemetry: Telemetry, clock: Clock, jitter: Callable[[], float]
+        self,
+        *,
+        deadline: float,
+        limits: Limits,
+        telemetry: Telemetry,
+        clock: Clock,
+        jitter: Callable[[], float],
+        permitted: Callable[[], bool] = lambda: True,
     ) -> None:
         self._deadline = deadline
         self._limits = limits
         self._telemetry = telemetry
         self._clock = clock
         self._jitter = jitter
+        self._permitted = permitted
 
     async def make(
         self,
@@ -127,7 +138,7 @@ class Attempts:
             deadline: seconds for it all; None for the usual.
 
         Raises:
-            AwsError: the last failure.
+            AwsError: the last failure; `FencedError` where AWS may not be asked.
 
             CredentialsError: where there are none, or AWS refuses them.
         """
@@ -137,10 +148,12 @@ class Attempts:
         refused = False
         failures = faults = 0
         while True:
+            self._fence(call)  # before credentials too: those of a chained role are asked of AWS
             credentials = await keeper.current(until - self._clock.monotonic())
             gate = self._limits.gate(scope.account_id, scope.region, call.api)
             try:
                 async with gate.enter(until, call.datapoints / prices.DATAPOINTS_PER_SECOND):
+                    self._fence(call)
                     self._telemetry.request(scope, call.aws_service, call.operation)
                     if failed is not None:
                         self._telemetry.retry(scope, call.aws_service, call.operation)
@@ -152,6 +165,8 @@ class Attempts:
                 # No attempt that failed, but one that was never made; an earlier failure says more.
                 message = f"{seconds:.0f} s were over before its turn came: too many calls to {call.api} wait"
                 raise failed or DeadlineError(call.service, call.operation, TIMEOUT, message) from None
+            except FencedError:
+                raise
             except AwsError as error:
                 failed = error
                 self._telemetry.error(scope, call.aws_service, call.operation, error.code)
@@ -175,6 +190,11 @@ class Attempts:
                 raise DeniedError(call.service, call.operation, failed.code, f"{failed.detail} (asked as {who})")
             else:
                 raise failed
+
+    def _fence(self, call: Call) -> None:
+        if not self._permitted():
+            message = "this replica does not lead (any more), so nothing is asked; the one that leads asks it"
+            raise FencedError(call.service, call.operation, "Fenced", message)
 
     def _answered(self, call: Call, scope: Scope) -> None:
         """Count what one answer costs; the metrics of a whole GetMetricData are counted by who asked for them."""

@@ -49,6 +49,8 @@ class Shared:
         jitter: numbers from 0 to 1.
 
         identity: the configuration's `identity`; None takes any.
+
+        permitted: whether AWS may be asked now.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class Shared:
         user_agent: str,
         jitter: Callable[[], float] = random.random,
         identity: IdentityConfig | None = None,
+        permitted: Callable[[], bool] = lambda: True,
     ) -> None:
         self.deadline = float(limits_config.deadline)
         self.telemetry = telemetry
@@ -73,7 +76,9 @@ class Shared:
             telemetry=telemetry,
             clock=clock,
             jitter=jitter,
+            permitted=permitted,
         )
+        self._permitted = permitted
         self._clock = clock
         self._jitter = jitter
         self._environ = environ
@@ -88,7 +93,7 @@ class Shared:
             verify = await asyncio.to_thread(self.botocore.verify)
         except BotoCoreError as error:
             raise CredentialsError(f"the AWS settings cannot be read: {brief(error)}") from error
-        self._transport = Transport(verify)
+        self._transport = Transport(verify, self._permitted)
         try:
             await self._transport.open()
         except (OSError, ssl.SSLError) as error:

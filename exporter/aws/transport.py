@@ -13,7 +13,7 @@ import asyncio
 import io
 import ssl
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from xml.etree import ElementTree as ET
 
 import aiohttp
 import orjson
+from aiohttp.connector import Connection
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.httpsession import get_cert_path
@@ -66,16 +67,40 @@ class Reply:
     body: bytes
 
 
+class _Connector(aiohttp.TCPConnector):
+    """
+    Connections that are handed out only while AWS may be asked.
+
+    What is handed out is written to at once. Any earlier look leaves signing, a queue of threads or a handshake between
+    itself and the wire, and a process that is stopped there and continued a minute later would still send.
+    """
+
+    def __init__(self, context: ssl.SSLContext, permitted: Callable[[], bool]) -> None:
+        super().__init__(limit=0, ssl=context)  # how many calls there are at one time is what `limits` decides
+        self._permitted = permitted
+
+    async def connect(self, *args: Any, **options: Any) -> Connection:
+        """As aiohttp's; `NoAnswerError` where AWS may not be asked any more."""
+        connection = await super().connect(*args, **options)
+        if not self._permitted():
+            connection.release()
+            raise NoAnswerError(CONNECTION, "this replica does not lead any more, so nothing is sent")
+        return connection
+
+
 class Transport:
     """
     The process's connections to AWS. `open` and `close` on the event loop.
 
     Args:
         verify: the certificate bundle (a file or a directory) the AWS settings name, or None for botocore's own.
+
+        permitted: whether AWS may be asked, looked at right before anything is sent.
     """
 
-    def __init__(self, verify: str | None) -> None:
+    def __init__(self, verify: str | None, permitted: Callable[[], bool] = lambda: True) -> None:
         self._verify = verify
+        self._permitted = permitted
         self._session: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._here = threading.local()
@@ -86,8 +111,7 @@ class Transport:
         self._loop = asyncio.get_running_loop()
         context = await asyncio.to_thread(_ssl_context, self._verify)
         self._session = aiohttp.ClientSession(
-            # How many calls there are at one time is what `limits` decides.
-            connector=aiohttp.TCPConnector(limit=0, ssl=context),
+            connector=_Connector(context, self._permitted),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None),
             skip_auto_headers=_OWN_HEADERS,

@@ -256,6 +256,21 @@ def whole(low: int, high: int) -> Leaf:
     return Leaf(read, _or_variable({"type": "integer", "minimum": low, "maximum": high}))
 
 
+def whole_or_auto(low: int, high: int) -> Leaf:
+    """A whole number from *low* to *high*, or the word ``auto``."""
+    inner = whole(low, high)
+
+    def read(value: Any) -> int | str:
+        if isinstance(value, str) and value == "auto":
+            return "auto"
+        if not isinstance(_spelled(value, int), int):
+            raise _not(value, f"auto or a whole number from {low} to {high}")
+        got: int = inner.read(value)
+        return got
+
+    return Leaf(read, {"anyOf": [inner.schema, {"type": "string", "const": "auto"}]})
+
+
 def number(low: float, high: float) -> Leaf:
     """A number from *low* to *high*, as a float."""
 

@@ -15,15 +15,14 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from exporter.config.delivery import Delivery
+from exporter.config.kubernetes import Kubernetes, Shards
 from exporter.config.leaves import (
     AnyText,
     FilePath,
-    Flag,
     Pattern,
     Text,
     choice,
     duration,
-    flag_or_auto,
     listen,
     number,
     seconds_of,
@@ -39,7 +38,6 @@ DAY = 86_400
 MOST_TAGS = 30
 
 Annotation = Annotated[str, text("an annotation's key (such as storage-exporter.io/pin)", r"[\w./-]{1,317}")]
-Switch = Annotated[Literal["auto"] | bool, flag_or_auto()]
 RoleArn = Annotated[
     str,
     text(
@@ -159,24 +157,6 @@ class Limits(Node):
             yield (where,), f"{what}; lower deadline or raise pass_deadline"
 
 
-class Kubernetes(Node):
-    """What is read of the cluster the exporter runs in."""
-
-    enabled: Switch = Field(default="auto", description="Join volumes to claims; auto: when running in a cluster.")
-    pods: Flag = Field(default=False, description="Also watch pods, to name the one that uses a claim.")
-    leader_election: Switch = Field(
-        default="auto", description="Let one of several replicas read AWS; auto: when running in a cluster."
-    )
-
-    @classmethod
-    def across(cls, section: Mapping[str, Any]) -> Iterator[Wrong]:
-        """Nothing of Kubernetes without Kubernetes."""
-        if section.get("enabled") is False:
-            for key in ("pods", "leader_election"):
-                if section.get(key) is True:
-                    yield (key,), "needs kubernetes.enabled, which is false; change one of the two"
-
-
 Listen = Annotated[str, listen()]
 
 
@@ -229,6 +209,7 @@ class Config(Node):
     budget: Budget = Field(default_factory=Budget, description="What CloudWatch may cost.")
     limits: Limits = Field(default_factory=Limits, description="How hard AWS is asked, and how much is kept.")
     kubernetes: Kubernetes = Field(default_factory=Kubernetes, description="What is read of the cluster.")
+    shards: Shards = Field(default_factory=Shards, description="Several exporters that share the scopes.")
     delivery: Delivery = Field(default_factory=Delivery, description="How series reach Mimir.")
     web: Web = Field(default_factory=Web, description="The HTTP server.")
     log: Log = Field(default_factory=Log, description="Log lines.")
