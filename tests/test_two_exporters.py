@@ -22,16 +22,27 @@ from tests.processes import Process, until
 
 
 @contextlib.contextmanager
-def exporter(name: str, folder: Path, aws: DemoServer, kubernetes: KubernetesServer) -> Iterator[Process]:
-    """An exporter that is called *name* in the Lease and whose access key is ``AKIA`` and that name."""
+def exporter(
+    name: str, folder: Path, aws: DemoServer, kubernetes: KubernetesServer, text: str = "", *, alone: bool = False
+) -> Iterator[Process]:
+    """
+    An exporter that is called *name* in the Lease and whose access key is ``AKIA`` and that name.
+
+    Args:
+        text: more of its configuration.
+
+        alone: without an election.
+    """
     file, log = folder / f"{name}.yaml", folder / f"{name}.log"
     token = folder / "token"
     token.write_text(kubernetes.token)
     lease = f"{{namespace: monitoring, identity: {name}, duration: 3s, renew_deadline: 2s, retry_period: 1s}}"
+    election = f"leader_election: {str(not alone).lower()}, lease: {lease}"
     file.write_text(
         "web: {listen: '127.0.0.1:0'}\n"
         "limits: {deadline: 10s, describe_per_second: 1000}\n"
-        f"kubernetes: {{url: '{kubernetes.url}', token_file: {token}, leader_election: true, lease: {lease}}}\n"
+        f"kubernetes: {{url: '{kubernetes.url}', token_file: {token}, {election}}}\n"
+        f"{text}"
     )
     environment = {
         **os.environ,
@@ -131,5 +142,37 @@ def test_a_leader_that_leaves_politely_is_followed_at_once(tmp_path: Path) -> No
         holders = [lease["spec"]["holderIdentity"] for lease in leases]
         changes = [name for name, before in zip(holders, ["", *holders], strict=False) if name != before]
         assert changes == ["anna", "", "bert"]
+        assert aws.overlaps() == []
+        remember(aws.calls)
+
+
+def test_two_exporters_cost_what_one_costs(tmp_path: Path) -> None:
+    """While one leads the other adds nothing; and each new leader asks once what one that starts anew asks."""
+    # What is asked every fifteen minutes is asked once in this test, however many passes there are.
+    quarter = "services: {s3: {enabled: false}, elasticache: {enabled: false}, protection: {enabled: false}, "
+    text = f"{quarter} efs: {{enabled: false}}, ebs: {{tiers: [standard]}}}}\n"
+    world = World()
+    with (
+        run_in_thread(world, keys=keys("carl", "anna", "bert")) as aws,
+        run_kubernetes_in_thread(cluster_of(world)) as kubernetes,
+    ):
+        with exporter("carl", tmp_path, aws, kubernetes, text, alone=True) as carl:
+            until("it is ready", lambda: carl.get("/-/ready") == "ready\n")
+        one = billed(aws, carl)[1]
+        assert one > 50
+        with (
+            exporter("anna", tmp_path, aws, kubernetes, text) as anna,
+            exporter("bert", tmp_path, aws, kubernetes, text) as bert,
+        ):
+            until("one leads", lambda: anna.leads() or bert.leads())
+            first, second = (anna, bert) if anna.leads() else (bert, anna)
+            until("the other follows", lambda: second.follows(first))
+            until("a pass is through", lambda: first.get("/-/ready") == "ready\n")
+            assert (billed(aws, first)[1], billed(aws, second)) == (one, (0, 0))
+            first.signal(signal.SIGTERM)
+            assert first.process.wait(30) == 0
+            until("the other leads", second.leads)
+            until("a pass is through", lambda: second.get("/-/ready") == "ready\n" and billed(aws, second)[1] >= one)
+            assert (billed(aws, first)[1], billed(aws, second)[1]) == (one, one)
         assert aws.overlaps() == []
         remember(aws.calls)
