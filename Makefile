@@ -15,9 +15,10 @@ SHELL := /bin/sh
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header $(UPGRADE) pyproject.toml
+TEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 CODE := exporter tests
 
-.PHONY: help run test lint format tools bench soak docs lock venv clean
+.PHONY: help run test coverage lint format tools bench soak docs lock venv clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -28,10 +29,13 @@ run: venv  ## a simulated AWS and the exporter against it, on PORT=9116; also SE
 
 # The tests use Debian's prometheus, promtool, alertmanager and amtool. Without them a developer's run skips those tests
 # and says so; under CI=true that is an error.
-# Half of them wait for something most of the time, so two at a time take little more than half as long on two cores.
-test: lint  ## lint, then every test, with branch coverage; PYTEST_ARGS='-k word' for some, WORKERS=0 one after another
+# Two at a time, for two cores, and without coverage, which takes as much again as the tests themselves.
+test: lint  ## lint, then every test; PYTEST_ARGS='-k word' for some, WORKERS=0 for one after another
 	@tools/debian_tools.sh || test -z "$$CI"
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal --cov $(PYTEST_ARGS)
+	$(TEST) $(PYTEST_ARGS)
+
+coverage: venv  ## every test, with coverage of lines and branches: at least 85 %
+	$(TEST) --cov $(PYTEST_ARGS)
 
 lint: venv  ## ruff, formatting, mypy --strict, the floors of the architecture
 	$(BIN)/ruff check --quiet .

@@ -62,11 +62,13 @@ def _clean_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
 
 @pytest.fixture(autouse=True)
 def _log_handlers() -> Iterator[None]:
-    """Take the program's log handler away again where a test set it, so that the next one starts as a process does."""
+    """Take the program's log handler and levels away again where a test set them: the next starts as a process does."""
     yield
     root = logging.getLogger()
     for handler in [each for each in root.handlers if type(each).__module__ == "exporter.logs"]:
         root.removeHandler(handler)
+    root.setLevel(logging.WARNING)
+    logging.getLogger("exporter").setLevel(logging.NOTSET)
     logging.captureWarnings(capture=False)
 
 

@@ -219,7 +219,7 @@ async def test_regions_that_hang_cost_the_others_nothing(monkeypatch: pytest.Mon
 
 async def test_a_describe_that_hangs_holds_no_values(monkeypatch: pytest.MonkeyPatch) -> None:
     """All of EC2 hangs: in the same passes EBS's values from CloudWatch go on, and EFS is whole."""
-    config = config_of(limits=LIMITS, services=VOLUMES_AND_FILES)
+    config = config_of(limits={**LIMITS, "deadline": "3s"}, services=VOLUMES_AND_FILES)
     async with line(monkeypatch, config=config) as over:
         await over.run(T)
         newest = over.own("storage_exporter_newest_datapoint_timestamp_seconds", aws_service="ebs")
