@@ -30,7 +30,7 @@ from exporter.passes import statement, survey, whole_pass
 from exporter.replica import replica, shard
 from exporter.report import Report
 from exporter.scheduler import Scheduler
-from exporter.settings import faults_between
+from exporter.settings import faults_between, fixed_faults
 from exporter.store import Store
 from exporter.telemetry import Telemetry
 from exporter.watchdog import STALLED, Expectations, Watchdog
@@ -245,6 +245,8 @@ class App:
                     logs.log(_LOG, "info", "stopping", "asked to stop: nothing more is asked of AWS")
                     for task in working:
                         task.cancel()
+        except BaseExceptionGroup as group:
+            raise _refusal(group) from group
         finally:
             await web.stop()
 
@@ -258,7 +260,8 @@ class App:
         async with self._reloading:
             try:
                 config = self._read()
-                self._refuse_fixed(config)
+                if faults := fixed_faults(self.config, config):
+                    raise ConfigError(self._source, faults)
                 if self._working is None:
                     raise ConfigError(self._source, [Fault("", "the exporter is still starting; try again")])
                 await self._working.replace(config)
@@ -332,22 +335,6 @@ class App:
             async with asyncio.timeout(max(0.01, patience)):
                 await self.store.wait_changed(version)
 
-    def _refuse_fixed(self, config: Config) -> None:
-        """Raise `ConfigError` for changes that only a restart can make."""
-        fixed = (
-            ("web.listen", config.web.listen, self.config.web.listen),
-            ("web.config_file", config.web.config_file, self.config.web.config_file),
-            ("cluster", config.cluster, self.config.cluster),
-            ("limits.max_series", config.limits.max_series, self.config.limits.max_series),
-            ("kubernetes", config.kubernetes, self.config.kubernetes),
-            ("shards", config.shards, self.config.shards),
-        )
-        faults = [
-            Fault(path, f"changes{_from(old, new)}, which needs a restart") for path, new, old in fixed if new != old
-        ]
-        if faults:
-            raise ConfigError(self._source, faults)
-
     def _dropped(self, reason: str, n: int, example: str) -> None:
         self.telemetry.series_dropped(reason, n)
         self._drops.log(
@@ -402,7 +389,9 @@ class App:
                 loop.remove_signal_handler(number)
 
 
-def _from(old: object, new: object) -> str:
-    """What changes, where it is short."""
-    short = all(each is None or isinstance(each, str | int) for each in (old, new))
-    return f" from {old!r} to {new!r}" if short else ""
+def _refusal(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """What ended the tasks of the program: a refusal of ours by itself, anything else as it is."""
+    first: BaseException = group
+    while isinstance(first, BaseExceptionGroup):
+        first = first.exceptions[0]
+    return first if isinstance(first, ExporterError) and group.split(ExporterError)[1] is None else group

@@ -124,6 +124,24 @@ def faults_between(config: Config) -> list[Fault]:
     return faults
 
 
+def fixed_faults(old: Config, new: Config) -> list[Fault]:
+    """Everything that changes from *old* to *new* and that only a restart can change."""
+    fixed = (
+        ("web.listen", old.web.listen, new.web.listen),
+        ("web.config_file", old.web.config_file, new.web.config_file),
+        ("cluster", old.cluster, new.cluster),
+        ("limits.max_series", old.limits.max_series, new.limits.max_series),
+        ("kubernetes", old.kubernetes, new.kubernetes),
+        ("shards", old.shards, new.shards),
+    )
+    changed = [(path, before, after) for path, before, after in fixed if before != after]
+    short = {path: all(each is None or isinstance(each, str | int) for each in pair) for path, *pair in changed}
+    return [
+        Fault(path, f"changes{f' from {before!r} to {after!r}' if short[path] else ''}, which needs a restart")
+        for path, before, after in changed
+    ]
+
+
 def notices(config: Config) -> list[str]:
     """What the user should know of a configuration that works."""
     found = []

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import subprocess
+import sys
 import uuid
 from pathlib import Path
 from typing import Any
@@ -137,3 +139,22 @@ async def test_a_lease_needs_a_namespace(tmp_path: Path) -> None:
         config, {}, SystemClock(), telemetry, own=ALONE, source="config.yaml", directory=tmp_path, election=False
     ) as found:
         assert found.elector is None
+
+
+@pytest.mark.parametrize(
+    "section", ["", "kubernetes: {url: 'http://127.0.0.1:9', leader_election: true, lease: {namespace: x}}"]
+)
+def test_a_configuration_that_cannot_be_built_ends_the_program_in_words(section: str, tmp_path: Path) -> None:
+    """No region: alone or as one of several replicas, `run` says what to set and leaves with 2, without a traceback."""
+    file = tmp_path / "config.yaml"
+    file.write_text(f"web: {{listen: '127.0.0.1:0'}}\n{section}\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "exporter", "run", "--config", file],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "no region: set scopes[].regions" in done.stderr
+    assert "Traceback" not in done.stderr
