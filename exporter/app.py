@@ -30,12 +30,12 @@ from exporter.passes import statement, survey, whole_pass
 from exporter.replica import replica, shard
 from exporter.report import Report
 from exporter.scheduler import Scheduler
-from exporter.settings import faults_between, fixed_faults
+from exporter.settings import constant_of, faults_between, fixed_faults
 from exporter.store import Store
 from exporter.telemetry import Telemetry
 from exporter.watchdog import STALLED, Expectations, Watchdog
 from exporter.web import Web
-from exporter.working import PATIENCE, Replica, Working, constant_of
+from exporter.working import PATIENCE, Replica, Working
 
 _LOG = logs.logger(__name__)
 

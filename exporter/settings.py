@@ -27,15 +27,19 @@ def sections(config: Config) -> dict[str, ServiceConfig]:
     return {name: section for name, section in known.items() if section.enabled}
 
 
+def constant_of(config: Config) -> tuple[tuple[str, str], ...]:
+    """The labels that every series carries."""
+    return (("cluster", config.cluster),) if config.cluster else ()
+
+
 def settings_of(service: type[Service], section: ServiceConfig, config: Config) -> Settings:
     """What the configuration wants of *service*."""
     wanted = (service.rows, section.tiers, _wishes(section), config.covered)
-    constant = (("cluster", config.cluster),) if config.cluster else ()
     return Settings(
         choose(*wanted),
         pinned_by(config.pins),
         dict(section.discovery),
-        constant,
+        constant_of(config),
         max(1, config.limits.aws_concurrency * 3 // 4),  # what hangs leaves others room
         reasons(*wanted),
     )

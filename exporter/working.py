@@ -23,7 +23,7 @@ from exporter.kubernetes.cluster import Cluster
 from exporter.kubernetes.lease import Elector, LeaseApi
 from exporter.running import Running
 from exporter.scheduler import Scheduler
-from exporter.settings import notices
+from exporter.settings import constant_of, notices
 from exporter.watchdog import Expectations
 
 _LOG = logs.logger(__name__)
@@ -253,11 +253,6 @@ class Working:
         self.config = config
         if self._replica.cluster is not None:
             self._replica.cluster.keep(config.pins.annotations)
-
-
-def constant_of(config: Config) -> tuple[tuple[str, str], ...]:
-    """The labels that every series carries."""
-    return (("cluster", config.cluster),) if config.cluster else ()
 
 
 class Told:
