@@ -25,6 +25,22 @@ SECRET = "eyJhbGciOi-not-a-real-one"
 PATIENCE = 30.0
 """Seconds a test waits for what must come; a loaded machine is slow, not wrong."""
 
+FAULTS = {
+    "error-500": "server_error",
+    "html-502": "server_error",
+    "reset": "unreachable",
+    "down": "unreachable",
+    "hang": "timeout",
+    "unauthorized": "unauthorized",
+    "forbidden": "forbidden",
+    "too-many-429": "throttled",
+    "gone-410": "gone",
+    "malformed": "malformed",
+    "truncated": "malformed",
+    "cut": "unreachable",
+}
+"""The simulated API's faults of any request, and the code each of them has."""
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 

@@ -13,25 +13,11 @@ from exporter.demo import KubernetesServer
 from exporter.kubernetes.api import Api
 from exporter.kubernetes.lease import Elector, Timing
 from exporter.kubernetes.server import Server
+from tests.kubernetes_side import Bearer
 from tests.lease_model import KEY, NAME, NAMESPACE, Witness, Worker, overlaps
 
 FAST = Timing(1.5, 1.0, 0.3)
 NAMES = ("pod-a", "pod-b", "pod-c", "pod-d", "pod-e")
-
-
-class Bearer:
-    """The token of one candidate, so that faults can be its own."""
-
-    tls = None
-
-    def __init__(self, token: str) -> None:
-        self._headers = {"Authorization": f"Bearer {token}"}
-
-    async def headers(self) -> dict[str, str]:
-        return self._headers
-
-    async def renew(self, used: object) -> bool:
-        return False
 
 
 def simulated(**options: Any) -> KubernetesServer:

@@ -22,7 +22,7 @@ from exporter.kubernetes.faults import (
 )
 from exporter.kubernetes.server import Server
 from exporter.kubernetes.wire import Event
-from tests.kubernetes_side import PATIENCE, SECRET, VOLUMES, Bearer, client, listed, until
+from tests.kubernetes_side import FAULTS, PATIENCE, SECRET, VOLUMES, Bearer, client, listed, until
 
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/monitoring/leases"
 LEASE = f"{LEASES}/storage-exporter"
@@ -112,21 +112,6 @@ async def test_an_empty_list_is_a_page() -> None:
 
 
 # ---- faults ---------------------------------------------------------------------------------------------------------
-
-FAULTS = {
-    "error-500": "server_error",
-    "html-502": "server_error",
-    "reset": "unreachable",
-    "down": "unreachable",
-    "hang": "timeout",
-    "unauthorized": "unauthorized",
-    "forbidden": "forbidden",
-    "too-many-429": "throttled",
-    "gone-410": "gone",
-    "malformed": "malformed",
-    "truncated": "malformed",
-    "cut": "unreachable",
-}
 
 
 @pytest.mark.parametrize(("fault", "code"), FAULTS.items())
