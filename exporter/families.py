@@ -173,12 +173,38 @@ CLAIMS = _gauge(
     "source",
 )
 SENT = _counter("remote_write_samples", "Samples that the receiver accepted (push mode).")
+SENT_BYTES = _counter("remote_write_bytes", "Bytes of the requests that the receiver accepted, compressed (push mode).")
+POSTED = _counter(
+    "remote_write_requests", "Requests to the receiver, by HTTP status or our word for no answer (push mode).", "code"
+)
 SEND_FAILED = _counter("remote_write_failures", "Requests to the receiver that failed (push mode).")
-SEND_DROPPED = _counter("remote_write_dropped", "Samples given up (push mode).", "reason")
+SEND_RETRIED = _counter(
+    "remote_write_retries", "Requests that repeated one that the receiver could not take then (push mode)."
+)
+SEND_DROPPED = _counter(
+    "remote_write_dropped",
+    "Samples given up (push mode): refused as out_of_order, duplicate, too_old, limits or invalid, or with a request "
+    "that was rejected; or lost from the outbox: max_bytes, max_age, disk_full, corrupt, superseded.",
+    "reason",
+)
+SENT_AT = _gauge(
+    "remote_write_last_success_timestamp_seconds",
+    "When the receiver last accepted a request, unix seconds (push mode).",
+)
 UNSENT = _gauge(
-    "remote_write_oldest_unsent_timestamp_seconds", "Stamp of the oldest sample not yet accepted (push mode)."
+    "remote_write_oldest_unsent_timestamp_seconds",
+    "Stamp of the oldest sample not yet accepted, unix seconds; now where nothing waits (push mode).",
 )
 OUTBOX = _gauge("remote_write_outbox_bytes", "Bytes of finished requests waiting on disk (push mode).")
+OUTBOX_REQUESTS = _gauge("remote_write_outbox_requests", "Finished requests waiting on disk (push mode).")
+OUTBOX_AGE = _gauge(
+    "remote_write_outbox_age_seconds", "For how long the oldest finished request has waited on disk (push mode)."
+)
+OUTBOX_LIMIT = _gauge("remote_write_outbox_limit_bytes", "How many bytes may wait on disk (push mode).")
+KEEP_FAILED = _counter(
+    "remote_write_outbox_failures",
+    "Times that finished requests could not be written to disk; their datapoints are asked again (push mode).",
+)
 
 # fmt: off
 SELF_FAMILIES: tuple[SelfFamily, ...] = (
@@ -191,7 +217,8 @@ SELF_FAMILIES: tuple[SelfFamily, ...] = (
     CREDENTIALS_UNTIL, CREDENTIALS_FAILED, IDENTITY,
     LEADER, LEASE, LEASE_AT, LEASE_SECONDS, LEASE_FAILED, SHARD, SHARDS,
     KINDS_KNOWN, OBJECTS, SKIPPED, CONTACT, KUBERNETES_REQUESTS, CLAIMS,
-    SENT, SEND_FAILED, SEND_DROPPED, UNSENT, OUTBOX,
+    SENT, SENT_BYTES, POSTED, SEND_FAILED, SEND_RETRIED, SEND_DROPPED, SENT_AT,
+    UNSENT, OUTBOX, OUTBOX_REQUESTS, OUTBOX_AGE, OUTBOX_LIMIT, KEEP_FAILED,
 )
 # fmt: on
 """Every family the exporter has about itself, by subject."""

@@ -12,12 +12,31 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from exporter.config.leaves import AnyText, FilePath, Flag, Hidden, LabelName, Text, choice, duration, size, text, url
+from exporter.config.leaves import (
+    AnyText,
+    FilePath,
+    Flag,
+    Hidden,
+    LabelName,
+    Text,
+    choice,
+    duration,
+    size,
+    text,
+    url,
+    whole,
+)
 from exporter.config.node import Map, Node, Wrong, mapping_in
 
 DAY = 86_400
 Address = Annotated[str, url()]
 HeaderName = Annotated[str, text("a header's name (letters, digits and -)", r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")]
+ScopeName = Annotated[
+    str, text("an account id, or an account id and a region with a / between", r"\d{12}(/[a-z0-9-]+)?")
+]
+TenantName = Annotated[
+    str, text("a tenant (letters, digits and !-_.*'(), at most 150)", r"(?!\.{1,2}\Z)[A-Za-z0-9!\-_.*'()|]+", most=150)
+]
 
 _OURS = frozenset(
     {"content-encoding", "content-type", "content-length", "host", "user-agent", "x-prometheus-remote-write-version"}
@@ -94,7 +113,11 @@ class Push(Node):
     """Remote write to Mimir or another receiver."""
 
     url: Address = Field(description="The receiver's address, such as http://mimir-distributor:8080/api/v1/push.")
-    tenant: Text | None = Field(default=None, description="Mimir tenant, sent as X-Scope-OrgID.")
+    tenant: TenantName | None = Field(default=None, description="Mimir tenant, sent as X-Scope-OrgID.")
+    tenants: Map[ScopeName, TenantName] = Field(
+        default_factory=dict,
+        description="Tenants of some scopes: account id, or account id/region, to tenant. The rest goes to `tenant`.",
+    )
     auth: Auth | None = Field(default=None, description="Who we are to the receiver.")
     headers: Map[HeaderName, Hidden] = Field(
         default_factory=dict, description="More request headers; values are treated as secrets."
@@ -106,6 +129,15 @@ class Push(Node):
         description="Seconds of the past that a new leader or a restarted exporter asks for and sends again.",
     )
     out_of_order: Flag = Field(default=False, description="Whether the receiver takes samples older than its newest.")
+    held_every: Annotated[int, duration(15, 240)] = Field(
+        default=60,
+        description="Seconds between two writes of what has no stamps of its own: inventory, daily values, the "
+        "exporter's metrics. More than 240 would leave gaps, for a query looks back 5 minutes.",
+    )
+    timeout: Annotated[int, duration(1, 600)] = Field(default=30, description="Seconds one request may take.")
+    concurrency: Annotated[int, whole(1, 64)] = Field(
+        default=1, description="Requests under way at one time, to each tenant; a series always goes the same way."
+    )
     outbox: Outbox = Field(default_factory=Outbox, description="Finished requests on disk.")
 
     @classmethod
@@ -118,7 +150,7 @@ class Push(Node):
                 yield ("headers", name), f"is the same header as {seen[lower]}; keep one"
             elif lower in _OURS:
                 yield ("headers", name), "is set by the exporter itself; remove it"
-            elif lower == "x-scope-orgid" and section.get("tenant") is not None:
+            elif lower == "x-scope-orgid" and (section.get("tenant") is not None or section.get("tenants")):
                 yield ("headers", name), "is what tenant sets; keep one"
             elif lower == "authorization" and section.get("auth") is not None:
                 yield ("headers", name), "is what auth sets; keep one"
