@@ -24,7 +24,7 @@ from exporter.cloudwatch.grid import Grid
 from exporter.cloudwatch.nouns import Batch, Plan
 from exporter.cloudwatch.plan import plan, projected
 from exporter.cloudwatch.rows import ActiveRow
-from exporter.cloudwatch.taking import Heard, Taken, take
+from exporter.cloudwatch.taking import Heard, Taken, move, take
 from exporter.columns import age_blocks, fact_blocks
 from exporter.errors import TransientError
 from exporter.model import Block, Inventory, Resource, Scope, Target, Tier
@@ -289,7 +289,8 @@ class Collector:
             access = self._access if here else self._access.elsewhere(batch.scope.region)
             answer = await fetch(access, batch, aws_service=self._service.name)
             failed[batch.scope.region] = failed.get(batch.scope.region, 0) + 1 if answer.error is not None else 0
-            taken = take(grid, batch, answer.results, self._clock.time())
+            taken = take(grid, batch, answer.results)
+            move(grid, batch, taken, self._clock.time())
             heard.note(taken)
             for status, count in taken.statuses.items():
                 self._telemetry.results(self._scope, self._service.name, status, count)

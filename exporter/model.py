@@ -140,6 +140,10 @@ def always(_: Resource) -> bool:
     return True
 
 
+HELD_PERIOD = 3600
+"""Seconds; what is published no oftener than this has no use for its own stamps where it is pushed."""
+
+
 @dataclass(frozen=True, slots=True)
 class MetricRow:
     """
@@ -200,6 +204,11 @@ class MetricRow:
     witness: int = 0
     retry: int = 0
     sparse: bool = False
+
+    @property
+    def held(self) -> bool:
+        """Whether its values are said again until the next one comes, for what looks at them looks back minutes."""
+        return self.period >= HELD_PERIOD
 
     @property
     def span(self) -> int:

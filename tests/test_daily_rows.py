@@ -40,7 +40,7 @@ def a_life(published: Callable[[int], float], days: int) -> list[tuple[float, Wi
         for window in plan(grid, now).windows:
             ends = [end for end in range(window.start + DAY, window.end + 1, DAY) if now >= end + published(end // DAY)]
             asked.append((now, window, bool(ends) and ends[-1] == window.end))
-            grid.cursors.answered(0, window.start, window.end, ends[-1] if ends else 0, now)
+            grid.cursors.answered(0, window, ends[-1] if ends else 0, now)
     return asked
 
 

@@ -187,7 +187,7 @@ def test_what_comes_back_goes_on_where_it_was() -> None:
         grid = grid_of("vol-1", "vol-2")
         (window,) = plan(grid, T).windows
         for slot in (0, 1):
-            grid.cursors.answered(slot, window.start, window.end, window.end - 120, T)
+            grid.cursors.answered(slot, window, window.end - 120, T)
         gone = grid_of("vol-1")
         gone.take_over(grid, T + 60)
         between = grid_of("vol-1")
@@ -245,7 +245,7 @@ def test_a_silent_row_is_asked_less_and_again_when_the_volume_changes() -> None:
     while now < T + 2 * 86400:
         for window in plan(grid, now).windows:
             asked.append(now)
-            grid.cursors.answered(0, window.start, window.end, 0, 0)
+            grid.cursors.answered(0, window, 0, 0)
             grid.cursors.count_silence([0])
         now += 60
     gaps = [int(after - before) for before, after in pairwise(asked)]

@@ -106,7 +106,7 @@ def test_windows_never_overlap_skip_or_reach_the_future(
                 continue  # the answer never came: nothing moves, and the next pass asks again
             assert not set(visible) & set(taken)
             taken += visible
-            grid.cursors.answered(0, window.start, window.end, visible[-1] if visible else 0, now)
+            grid.cursors.answered(0, window, visible[-1] if visible else 0, now)
     assert all(before < after for before, after in pairwise(taken))
     for before, after in pairwise(taken):
         # What lies between was not visible yet when the later one came, or fell out of the look-back.

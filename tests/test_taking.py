@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.cloudwatch.batch import batches, members
-from exporter.cloudwatch.convert import fold, points
+from exporter.cloudwatch.convert import filled, fold, points
 from exporter.cloudwatch.fetch import fetch
 from exporter.cloudwatch.grid import Grid
-from exporter.cloudwatch.nouns import Batch, Part
+from exporter.cloudwatch.nouns import Batch, Group, Part
 from exporter.cloudwatch.rows import ActiveRow
-from exporter.cloudwatch.taking import Heard, take
+from exporter.cloudwatch.taking import Add, Heard, move, take
 from exporter.model import Absent, Family, Fold, MetricRow, Window
 from tests.test_properties import SCOPE, START, grid_of, never, resources, row
 
@@ -105,15 +105,23 @@ async def test_a_whole_answer_comes_to_what_its_single_answers_mean(
     chance.shuffle(order)
     results = [{"Id": f"q{number}", "Label": "x", **said[number]} for number in order]
     answer = await fetch(Cloud({"MetricDataResults": results}), batch, aws_service="ebs")
-    taken = take(grid, batch, answer.results, START + 600)
+    told = Told()
+    taken = take(grid, batch, answer.results, told)
+    assert not any(grid.cursors.asked)
+    move(grid, batch, taken, START + 600)
 
     newest = [0, 0, 0]
     whole = [True, True, True]
+    reaches: list[list[int]] = [[], [], []]
     for (_, member, one), (number, single) in zip(members(batch), enumerate(said), strict=True):
         complete = single["StatusCode"] == "Complete"
         found = points(one, single["Timestamps"], single["Values"], WINDOW)
-        told = WINDOW if complete else Window(BEGIN, found.ends[-1] if found.ends else BEGIN, PERIOD)
-        expected = fold(one, found, told)
+        whole_of = WINDOW if complete else Window(BEGIN, found.ends[-1] if found.ends else BEGIN, PERIOD)
+        expected = fold(one, found, whole_of)
+        every = filled(one, found, whole_of)
+        ends, values = told.series.get((number // 3, member), ((), ()))
+        assert ends == every.ends
+        assert values == pytest.approx(every.values, rel=1e-12)
         place = grid.groups[0].series[number // 3] + member
         if expected is None:
             assert isnan(grid.values[place])
@@ -123,13 +131,48 @@ async def test_a_whole_answer_comes_to_what_its_single_answers_mean(
             assert grid.ends[place] == expected[1]
         newest[member] = max(newest[member], found.ends[-1] if found.ends else 0)
         whole[member] = whole[member] and complete
+        if found.ends or not complete:
+            reaches[member].append(found.ends[-1] if found.ends else 0)
     for member in range(3):
         assert grid.cursors.asked[member] == (WINDOW.end if whole[member] else 0)
-        assert grid.cursors.heard[member] == (newest[member] or (BEGIN if whole[member] else 0))
+        reach = min(reaches[member], default=0)  # what one statistic lacks is asked again, with the other
+        assert grid.cursors.heard[member] == (reach or (BEGIN if whole[member] else 0))
         assert bool(grid.cursors.spoke[member]) is bool(newest[member])
     assert taken.newest[0][1] == newest
     assert taken.codes == {single["StatusCode"] for single in said} - {"Complete"}
     assert sum(count for status, count in taken.statuses.items() if status != "refused") == 6
+
+
+class Told:
+    """Every datapoint that was told, by statistic and place."""
+
+    def __init__(self) -> None:
+        self.series: dict[tuple[int, int], tuple[tuple[int, ...], tuple[float, ...]]] = {}
+
+    def of(self, _: Group, statistic: int) -> Add:
+        def add(member: int, ends: Sequence[int], values: Sequence[float]) -> None:
+            assert (statistic, member) not in self.series
+            self.series[statistic, member] = (tuple(ends), tuple(values))
+
+        return add
+
+
+def test_series_of_a_window_share_their_stamps() -> None:
+    """One list for all that have the same, whole or cut short: what writes them makes each stamp once."""
+    grid = grid_of(4, row(fold=Fold.NEWEST))
+    batch = batch_of(grid)
+    shared: list[Sequence[int]] = []
+
+    class Listening:
+        def of(self, _: Group, __: int) -> Add:
+            return lambda _, ends, __: shared.append(ends)
+
+    whole: dict[str, Any] = {"Timestamps": WHOLE, "Values": [1, 2, 3, 4], "StatusCode": "Complete"}
+    short: dict[str, Any] = {"Timestamps": WHOLE[:2], "Values": [1, 2], "StatusCode": "Complete"}
+    take(grid, batch, [whole, short, dict(whole), dict(short)], Listening())
+    assert [list(each) for each in shared] == [[start + PERIOD for start in WHOLE[:count]] for count in (4, 2, 4, 2)]
+    assert shared[0] is shared[2]
+    assert shared[1] is shared[3]
 
 
 ODD: Sequence[Any] = (
@@ -156,7 +199,8 @@ async def test_a_result_that_cannot_be_read_costs_only_itself(odd: Any, alone: b
     good = {"Id": "q1", "Timestamps": WHOLE, "Values": [1, 2, 3, 4], "StatusCode": "Complete"}
     results = [odd, good] if alone else [good, odd]
     answer = await fetch(Cloud({"MetricDataResults": results}), batch, aws_service="ebs")
-    taken = take(grid, batch, answer.results, START)
+    taken = take(grid, batch, answer.results)
+    move(grid, batch, taken, START)
     assert answer.malformed + taken.statuses.get("malformed", 0) == 1
     assert grid.values[1] == 4
     assert isnan(grid.values[0])
@@ -179,7 +223,7 @@ async def test_pages_are_put_together() -> None:
     cloud = Cloud(*pages)
     answer = await fetch(cloud, batch, aws_service="ebs")
     assert cloud.datapoints == [3 * 4] * 2  # what AWS's quota of datapoints is told of each request
-    take(grid, batch, answer.results, START)
+    take(grid, batch, answer.results)
     assert list(grid.values) == [9, 9, 3]
     assert list(grid.ends) == [WINDOW.end] * 3
 
@@ -195,7 +239,7 @@ def test_only_silence_beside_others_counts() -> None:
             {"Id": f"q{number}", "Timestamps": WHOLE[: len(each)], "Values": each, "StatusCode": "Complete"}
             for number, each in enumerate(values)
         ]
-        heard.note(take(grid, batch, results, START))
+        heard.note(take(grid, batch, results))
         return heard.silent()
 
     assert silent_after([], [], []) == []

@@ -13,6 +13,9 @@ from math import isfinite
 
 from exporter.model import Absent, Fold, MetricRow, Window
 
+SETTLED = 3
+"""Periods after which a datapoint that CloudWatch still does not have is taken to be none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Points:
@@ -58,11 +61,12 @@ def points(row: MetricRow, starts: Sequence[float], values: Sequence[float | str
     for start, value in zip(starts, values, strict=True):
         # AWS JSON spells what is no number as a string: "NaN", "Infinity" (performance.md 1.5).
         number = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else float("nan")
+        ours = number * multiplier / divisor  # which may be more than a float holds
         end = int(start) + row.period if isfinite(start) else window.start
-        if not isfinite(number) or not window.start < end <= window.end or end in taken:
+        if not isfinite(ours) or not window.start < end <= window.end or end in taken:
             refused += 1
             continue
-        taken[end] = number * multiplier / divisor
+        taken[end] = ours
     ends = tuple(sorted(taken))
     return Points(ends, tuple(taken[end] for end in ends), refused)
 
@@ -100,3 +104,18 @@ def fold(row: MetricRow, found: Points, window: Window) -> tuple[float, int] | N
         case Fold.NEWEST:
             value = values[-1]
     return value, found.ends[-1]
+
+
+def filled(row: MetricRow, found: Points, window: Window) -> Points:
+    """
+    *found* with a zero for each period of *window* without a datapoint, where the row says that absence is zero.
+
+    A period counts as one without a datapoint when a later one has one, or after `SETTLED` further periods: what is
+    written cannot be taken back.
+    """
+    if row.absent is not Absent.ZERO:
+        return found
+    newest = max(found.ends[-1] if found.ends else 0, window.end - SETTLED * row.period)
+    known = dict(zip(found.ends, found.values, strict=True))
+    ends = tuple(range(window.start + row.period, newest + 1, row.period))
+    return Points(ends, tuple(known.get(end, 0.0) for end in ends), found.refused)

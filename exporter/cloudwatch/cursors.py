@@ -10,8 +10,13 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Sequence
 
+from exporter.model import Window
+
 SILENT_PASSES = 3
 """Empty answers in a row, while others are answered, after which a query that never answered is asked less often."""
+
+LONGEST_WINDOW = 1440
+"""Periods that are asked of a query at one time: a day of minutes. What is further behind follows in the next pass."""
 
 LONGEST_SILENCE = 6 * 3600
 """Seconds; a query that never answered is asked at least this often, for AWS may begin to publish."""
@@ -54,23 +59,32 @@ class Cursors:
         self.spoke[here] = other.spoke[there]
         self.silent[here] = other.silent[there]
 
-    def answered(self, slot: int, start: int, end: int, newest: int, now: float) -> None:
+    def answered(self, slot: int, window: Window, newest: int, now: float) -> None:
         """
-        Note a complete answer for [*start*, *end*).
+        Note a complete answer for *window*.
 
         Args:
             newest: the end of the newest period that came, 0 where none did.
 
             now: when it was given, unix seconds.
         """
-        self.asked[slot] = end
+        self.asked[slot] = window.end
         self.tried[slot] = int(now)
         if newest:
             self.heard[slot] = max(newest, self.heard[slot])
             self.spoke[slot] = 1
             self.silent[slot] = 0
         elif not self.heard[slot]:
-            self.heard[slot] = start  # the first window grows until something comes, rather than move past it
+            self.heard[slot] = window.start  # the first window grows until something comes, rather than move past it
+        if window.points >= LONGEST_WINDOW:
+            # Cut off at its length, so what comes after it is later than anything that can still arrive in it.
+            self.heard[slot] = max(window.end, self.heard[slot])
+
+    def left(self, slot: int, window: Window, now: int) -> None:
+        """Note that *window* was answered and the answer lost: the cursor stays, where the first window began."""
+        self.asked[slot] = window.end
+        self.tried[slot] = now
+        self.heard[slot] = self.heard[slot] or window.start
 
     def heard_all(self, slots: Sequence[int], end: int, newest: Sequence[int], now: int) -> None:
         """Note complete answers with datapoints for *slots*, as `answered` does for one; *newest* has one a slot."""
@@ -83,10 +97,18 @@ class Cursors:
             spoke[slot] = 1
             silent[slot] = 0
 
-    def cut_short(self, slot: int, newest: int) -> None:
-        """Note an answer that broke off after the period ending at *newest* (0: before any): the rest is still due."""
-        if newest:
-            self.heard[slot] = max(newest, self.heard[slot])
+    def cut_short(self, slot: int, reach: int, *, spoke: bool = False) -> None:
+        """
+        Note an answer that broke off.
+
+        Args:
+            reach: the end of the period up to which everything was told, 0 for nothing: the rest is still due.
+
+            spoke: whether a datapoint came all the same.
+        """
+        if reach:
+            self.heard[slot] = max(reach, self.heard[slot])
+        if reach or spoke:
             self.spoke[slot] = 1
             self.silent[slot] = 0
 

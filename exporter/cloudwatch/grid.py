@@ -9,7 +9,7 @@ into groups is in `layout`.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import nan
 
@@ -23,6 +23,7 @@ from exporter.cloudwatch.cursors import (
 from exporter.cloudwatch.layout import Layout
 from exporter.cloudwatch.nouns import Group
 from exporter.cloudwatch.rows import ActiveRow
+from exporter.cloudwatch.shipped import Shipped
 from exporter.model import Block, Fold, MetricRow, Resource, Tier
 
 
@@ -44,6 +45,11 @@ class _Column:
     newest: int = 0
     block: Block | None = None
 
+    @property
+    def name(self) -> str:
+        """Of its family."""
+        return self.row.family.name
+
 
 class Grid:
     """
@@ -59,7 +65,8 @@ class Grid:
         constant: labels that every series carries before its own.
 
     ``groups`` holds the queries, ``cursors`` where each stands, ``values`` and ``ends`` the newest value of each series
-    and the end of its period (unix seconds), ``duplicates`` the resources that were there twice.
+    and the end of its period (unix seconds), ``duplicates`` the resources that were there twice, ``shipped`` up to
+    where each series was written out for a receiver.
     """
 
     def __init__(
@@ -76,6 +83,7 @@ class Grid:
         self.values = array("d", [nan]) * layout.series
         self.ends = array("I", bytes(4 * layout.series))
         self.cursors = Cursors(layout.queries)
+        self.shipped = Shipped(self._columns)
         self._departed: dict[tuple[str, ...], int] = {}  # what was here before → the end of the newest period it had
 
     def __len__(self) -> int:
@@ -99,6 +107,7 @@ class Grid:
         self._departed = {key: end for key, end in old._departed.items() if end > now - REMEMBERED}
         self._part(old, now)
         self._come_back()
+        self.shipped.take_over(old.shipped, now - REMEMBERED)
         for column in self._columns:
             column.newest = max(self.ends[column.start : column.stop], default=0)
 
@@ -145,6 +154,51 @@ class Grid:
                 if end and not self.cursors.heard[group.slot + member]:
                     self.cursors.cut_short(group.slot + member, end)
 
+    def resume(self, marks: Mapping[str, Mapping[bytes, int]], least: Mapping[str, int] = {}) -> None:
+        """
+        Let what stands nowhere yet go on where others had come to; a query, where the series of it furthest behind is.
+
+        Args:
+            marks: an earlier run of the program: family → label set → end of the newest period written, unix seconds.
+
+            least: another replica, with every series it had: family → end.
+        """
+        self.shipped.resume(marks, least)
+        for group in self.groups:
+            untils = [self._untils(group, number) for number in range(len(group.rows))]
+            for member, ends in enumerate(zip(*untils, strict=True)):
+                slot = group.slot + member
+                if not self.cursors.heard[slot] and all(ends):
+                    self.cursors.cut_short(slot, min(ends))
+
+    def _untils(self, group: Group, number: int) -> Sequence[int]:
+        """Up to where the series of one row of *group* were written, one a member."""
+        column, first = group.columns[number], group.series[number]
+        until, places = self.shipped.until[column], self.places(column)
+        start = first - self._columns[column].start
+        if places is None:
+            return until[start : start + len(group)]
+        return [until[places[start + member]] for member in range(len(group))]
+
+    def row(self, column: int) -> MetricRow:
+        """What *column* is of."""
+        return self._columns[column].row
+
+    def labels(self, column: int) -> tuple[bytes, ...]:
+        """The label sets of the series that *column* shows."""
+        return self._columns[column].labels
+
+    def offset(self, group: Group, number: int) -> int:
+        """The place in its column of the first series of one row of *group*; the others follow."""
+        return group.series[number] - self._columns[group.columns[number]].start
+
+    def places(self, column: int) -> dict[int, int] | None:
+        """Place in *column* → which of its label sets it is shown under; None where each has its own."""
+        merged = self._columns[column].merged
+        if merged is None:
+            return None
+        return {place: index for index, together in enumerate(merged) for place in together}
+
     # ---- how often ----
 
     def interval(self, group: Group, member: int) -> int:
@@ -176,11 +230,16 @@ class Grid:
         touched.block = None
         touched.newest = max(end, touched.newest)
 
-    def blocks(self) -> list[Block]:
-        """The newest values, a block a family; values never received are NaN. The same object until one is written."""
+    def blocks(self, *, held: bool = False) -> list[Block]:
+        """
+        The newest values, a block a family; values never received are NaN. The same object until one is written.
+
+        Args:
+            held: only those without a use for their own stamps.
+        """
         shown = []
         for column in self._columns:
-            if column.labels:
+            if column.labels and (column.row.held or not held):
                 if column.block is None:
                     column.block = Block(column.row.family, column.labels, *self._values(column), column.row.span)
                 shown.append(column.block)

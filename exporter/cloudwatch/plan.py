@@ -8,9 +8,11 @@ everything since its cursor.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 
 from exporter.aws import prices
 from exporter.clock import floor_to
+from exporter.cloudwatch.cursors import LONGEST_WINDOW
 from exporter.cloudwatch.grid import Grid
 from exporter.cloudwatch.nouns import Group, Part, Plan
 from exporter.model import MetricRow, Tier, Window
@@ -25,6 +27,31 @@ LOOKBACK = 3600
 """Seconds a window looks back at most, by default: older values are outlived anyway where they are scraped."""
 
 _ORDER = tuple(Tier)
+
+
+@dataclass(frozen=True, slots=True)
+class Back:
+    """
+    How far windows look back; seconds but for the last.
+
+    Args:
+        most: a window's length, where it has fallen behind; never less than a first window's.
+
+        first: a first window's length, at least.
+
+        again: periods before the cursor that are asked again, for a receiver that takes them in any order.
+
+        taken: before now; what is older the receiver does not take, so it is not asked. 0 for no such bound.
+    """
+
+    most: int = LOOKBACK
+    first: int = 0
+    again: int = 0
+    taken: int = 0
+
+
+SCRAPED = Back()
+"""Where only the newest value counts."""
 
 
 def ready_until(row: MetricRow, now: float) -> int:
@@ -42,7 +69,7 @@ def ready_until(row: MetricRow, now: float) -> int:
     return floor_to(now - row.delay, row.period)
 
 
-def window_of(row: MetricRow, every: int, cursor: int, now: float, lookback: int = LOOKBACK) -> Window | None:
+def window_of(row: MetricRow, every: int, cursor: int, now: float, back: Back = SCRAPED) -> Window | None:
     """
     What a query of *row* asks now.
 
@@ -51,17 +78,24 @@ def window_of(row: MetricRow, every: int, cursor: int, now: float, lookback: int
 
         cursor: the end of the newest period received, unix seconds; 0 where none ever was.
 
-        lookback: seconds the window may look back at most; never less than the first window's.
+        back: how far it may look back.
 
     Returns:
-        From the cursor to the newest finished period; None where nothing has finished since.
+        From the cursor to the newest finished period, its oldest `LONGEST_WINDOW` periods where it is longer; None
+        where nothing has finished since.
     """
     end = ready_until(row, now)
     reach = max(every, min(FIRST_PERIODS * row.period, LONGEST_FIRST))
-    first = end - floor_to(reach, row.period)
-    oldest = end - floor_to(max(lookback, reach), row.period)
-    start = max(cursor, oldest) if cursor else first
-    return Window(start, end, row.period) if start < end else None
+    oldest = end - floor_to(max(back.most, reach), row.period)
+    if not cursor:
+        start = end - floor_to(max(back.first, reach), row.period)
+    elif cursor < end:
+        start = max(cursor - back.again * row.period, oldest)
+    else:
+        return None
+    if back.taken and not row.held:
+        start = max(start, floor_to(now - back.taken, row.period))
+    return Window(start, min(end, start + LONGEST_WINDOW * row.period), row.period) if start < end else None
 
 
 def plan(
@@ -69,17 +103,20 @@ def plan(
     now: float,
     *,
     deferred: Collection[Tier] = (),
-    lookback: int = LOOKBACK,
+    back: Back = SCRAPED,
 ) -> Plan:
     """
     The queries of *grid* that are due at *now* (unix seconds), by the window each has to ask, most important first.
 
+    What has fallen behind comes after all that has not: an hour of datapoints must not delay what is new elsewhere.
+
     Args:
         deferred: tiers that the budget leaves out.
 
-        lookback: see `window_of`.
+        back: how far windows may look back.
     """
     windows: dict[Window, list[Part]] = {}
+    behind: dict[Window, list[Part]] = {}
     left_out: dict[tuple[Tier, str], int] = {}
     count = 0
     for group in sorted(grid.groups, key=lambda group: _ORDER.index(group.tier)):
@@ -90,9 +127,12 @@ def plan(
             key = (group.tier, "budget")
             left_out[key] = left_out.get(key, 0) + len(members)
             continue
-        for window, part in _by_window(grid, group, members, now, lookback):
-            windows.setdefault(window, []).append(part)
+        for window, part in _by_window(grid, group, members, now, back):
+            late = window.end - window.start > group.every + FIRST_PERIODS * window.period
+            (behind if late and window not in windows else windows).setdefault(window, []).append(part)
             count += part.billable
+    for window, parts in behind.items():
+        windows.setdefault(window, []).extend(parts)
     return Plan(windows, left_out, count, prices.dollars(count))
 
 
@@ -131,13 +171,13 @@ def due(grid: Grid, group: Group, now: float) -> Sequence[int]:
 
 
 def _by_window(
-    grid: Grid, group: Group, members: Sequence[int], now: float, lookback: int
+    grid: Grid, group: Group, members: Sequence[int], now: float, back: Back
 ) -> Iterator[tuple[Window, Part]]:
     """*members* of *group* by the window each has to ask; those with nothing to ask are left out."""
     row, heard = group.rows[0], grid.cursors.heard[group.slot : group.slot + len(group)]
     lowest = min(heard)
     if lowest == max(heard):  # all stand alike
-        window = window_of(row, group.every, lowest, now, lookback)
+        window = window_of(row, group.every, lowest, now, back)
         if window is not None:
             yield window, Part(group, members)
         return
@@ -146,7 +186,7 @@ def _by_window(
         found.setdefault(heard[member], []).append(member)
     together: dict[Window, list[int]] = {}
     for cursor, each in found.items():
-        window = window_of(row, group.every, cursor, now, lookback)
+        window = window_of(row, group.every, cursor, now, back)
         if window is not None:
             together.setdefault(window, []).extend(each)
     for window, each in together.items():
