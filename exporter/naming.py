@@ -14,7 +14,7 @@ METRIC_NAME = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*\Z")
 """What we call a metric: the subset of Prometheus's grammar that has no colon (rules own those) and no capitals."""
 
 _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n"})
-_LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+_LABEL = re.compile(r'(\w+)="([^"\\]*(?:\\.[^"\\]*)*)"')
 _UNESCAPE = {"\\n": "\n", '\\"': '"', "\\\\": "\\"}
 _NOT_A_LABEL = re.compile(r"[^a-zA-Z0-9_]")
 
@@ -55,7 +55,10 @@ def label_set(names: Sequence[str], values: Sequence[str]) -> bytes:
 def labels_of(rendered: bytes) -> dict[str, str]:
     """The labels of a rendered label set."""
     text = rendered.decode()
-    return {name: re.sub(r"\\.", lambda found: _UNESCAPE[found[0]], value) for name, value in _LABEL.findall(text)}
+    pairs: list[tuple[str, str]] = _LABEL.findall(text)
+    if "\\" not in text:
+        return dict(pairs)
+    return {name: re.sub(r"\\.", lambda found: _UNESCAPE[found[0]], value) for name, value in pairs}
 
 
 def tag_label(key: str) -> str:
