@@ -9,7 +9,11 @@ a message. A message names the thing, what was tried and the next step; it never
     ExporterError
      ├─ ConfigError             the configuration is wrong: every fault at once, exit code 2
      ├─ CredentialsError        no usable credentials, or AWS refused the ones we have
+     ├─ OutboxError             finished requests cannot be kept on disk (`remote.outbox`)
      ├─ KubernetesError         the Kubernetes API did not give what was asked (`kubernetes.faults`)
+     ├─ ReceiverError           the receiver of remote write was not asked, or did not answer
+     │   ├─ UnansweredError     no whole answer: timeout, connection, TLS
+     │   └─ UnsentError         this replica may not send (any more): another one does
      └─ AwsError                an AWS API did not give what was asked
          ├─ FencedError         this replica may not ask AWS (any more): another one does
          ├─ DeniedError         the caller may not do this: asking again changes nothing
@@ -60,6 +64,10 @@ class CredentialsError(ExporterError):
     """No provider gave credentials, or a role of the chain could not be assumed."""
 
 
+class OutboxError(ExporterError):
+    """Finished requests cannot be kept on disk. The message names the directory and the next step."""
+
+
 class AwsError(ExporterError):
     """
     One AWS call that did not give what was asked.
@@ -104,3 +112,26 @@ class ThrottledError(TransientError):
 
 class DeadlineError(TransientError):
     """The call or the pass used up its time."""
+
+
+class ReceiverError(ExporterError):
+    """
+    The receiver of remote write was not asked, or did not answer. What it answers is never an exception.
+
+    Args:
+        code: one short word, for labels.
+
+        message: what was seen and the next step.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        self.code = code
+        super().__init__(message)
+
+
+class UnansweredError(ReceiverError):
+    """No whole answer came: ``timeout``, ``connection``, ``name`` (of the host) or ``tls``."""
+
+
+class UnsentError(ReceiverError):
+    """This replica is not the leader, or no longer: nothing was sent."""
