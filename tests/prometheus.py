@@ -11,7 +11,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,17 +94,19 @@ def write_blocks(samples: Iterable[Sample], folder: Path) -> Path:
 
 
 @contextlib.contextmanager
-def serving(folder: Path, data: Path, config: str = "{}") -> Iterator[Prometheus]:
-    """A Prometheus over *data* with *config* (YAML), which are its own; logs go below *folder*."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+def serving(
+    folder: Path, data: Path, config: str = "{}", flags: Sequence[str] = (), port: int = 0
+) -> Iterator[Prometheus]:
+    """A Prometheus over *data* with *config* (YAML) and *flags*, which are its own; logs go below *folder*."""
+    port = port or free_port()
     file, log = folder / "prometheus.yml", folder / "prometheus.log"
     file.write_text(config, encoding="utf-8")
-    words = [f"--config.file={file}", f"--storage.tsdb.path={data}", "--storage.tsdb.retention.time=100y"]
+    words = [f"--config.file={file}", f"--storage.tsdb.path={data}", "--storage.tsdb.retention.time=100y", *flags]
     with log.open("w") as stream:
         process = subprocess.Popen(
-            [str(binary("prometheus")), *words, f"--web.listen-address=127.0.0.1:{port}"], stdout=stream, stderr=stream
+            [str(binary("prometheus")), *words, f"--web.listen-address=127.0.0.1:{port}"],
+            stdout=stream,
+            stderr=stream,
         )
     try:
         server = Prometheus(f"http://127.0.0.1:{port}")
@@ -117,6 +119,14 @@ def serving(folder: Path, data: Path, config: str = "{}") -> Iterator[Prometheus
     finally:
         process.terminate()
         process.wait(PATIENCE)
+
+
+def free_port() -> int:
+    """A port of loopback that nobody has now."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
 
 
 def _ready(server: Prometheus) -> bool:

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from exporter.connections import proxy_for
 from exporter.demo.kubernetes import TOKEN, USER, KubernetesServer
 from exporter.errors import ConfigError
 from exporter.kubernetes.faults import UnauthorizedError, UnreachableError
-from exporter.kubernetes.server import Server, TokenFile, in_cluster, proxy_for
+from exporter.kubernetes.server import Server, TokenFile, in_cluster
 from tests.kubernetes_side import (
     PATIENCE,
     SECRET,

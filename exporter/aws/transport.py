@@ -21,7 +21,6 @@ from xml.etree import ElementTree as ET
 
 import aiohttp
 import orjson
-from aiohttp.connector import Connection
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.httpsession import get_cert_path
@@ -31,6 +30,7 @@ from yarl import URL
 
 from exporter.aws.faults import CONNECTION, MALFORMED, TIMEOUT, NoAnswerError, brief, from_code
 from exporter.aws.workers import Attempt
+from exporter.connections import FencedConnector
 
 _OWN_HEADERS = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 """Headers aiohttp would add by itself; what is sent is what was signed."""
@@ -67,27 +67,6 @@ class Reply:
     body: bytes
 
 
-class _Connector(aiohttp.TCPConnector):
-    """
-    Connections that are handed out only while AWS may be asked.
-
-    What is handed out is written to at once. Any earlier look leaves signing, a queue of threads or a handshake between
-    itself and the wire, and a process that is stopped there and continued a minute later would still send.
-    """
-
-    def __init__(self, context: ssl.SSLContext, permitted: Callable[[], bool]) -> None:
-        super().__init__(limit=0, ssl=context)  # how many calls there are at one time is what `limits` decides
-        self._permitted = permitted
-
-    async def connect(self, *args: Any, **options: Any) -> Connection:
-        """As aiohttp's; `NoAnswerError` where AWS may not be asked any more."""
-        connection = await super().connect(*args, **options)
-        if not self._permitted():
-            connection.release()
-            raise NoAnswerError(CONNECTION, "this replica does not lead any more, so nothing is sent")
-        return connection
-
-
 class Transport:
     """
     The process's connections to AWS. `open` and `close` on the event loop.
@@ -111,7 +90,7 @@ class Transport:
         self._loop = asyncio.get_running_loop()
         context = await asyncio.to_thread(_ssl_context, self._verify)
         self._session = aiohttp.ClientSession(
-            connector=_Connector(context, self._permitted),
+            connector=FencedConnector(context, self._permitted, _not_leading),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None),
             skip_auto_headers=_OWN_HEADERS,
@@ -210,6 +189,10 @@ class Transport:
             raise from_code(model.service_name, operation, "", reply.status, "")
         answered = HTTPHeaders.from_pairs(list(reply.headers.items()))
         return AWSResponse(url, reply.status, answered, _Raw(reply.body))
+
+
+def _not_leading() -> NoAnswerError:
+    return NoAnswerError(CONNECTION, "this replica does not lead any more, so nothing is sent")
 
 
 class _Raw(io.BytesIO):

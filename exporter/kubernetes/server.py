@@ -8,7 +8,6 @@ API is for `api`. A token is in the headers of a request and nowhere else: not i
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from urllib.parse import urlsplit
 
 from exporter import logs
 from exporter.clock import Clock
+from exporter.connections import is_loopback, proxy_for
 from exporter.errors import ConfigError, Fault
 from exporter.kubernetes.kubeconfig import Kubeconfig
 from exporter.kubernetes.wire import trusting
@@ -272,7 +272,7 @@ async def _explicit(url: str, config: Where, environ: Mapping[str, str], clock: 
         context = await _trusting(authority, "ca_file")
     elif authority is not None:
         raise _refused("ca_file", f"is of no use to {url}; use https there")
-    elif config.token_file is not None and not _is_loopback(parts.hostname or ""):
+    elif config.token_file is not None and not is_loopback(parts.hostname or ""):
         text = f"the token goes to {url} in plain text, for anyone on the way to read; use https there"
         logs.log(_LOG, "warning", "kubernetes_plain_http", text)
     return Server(
@@ -311,37 +311,6 @@ async def _trusting(authority: Path | None, setting: str) -> ssl.SSLContext:
         return await asyncio.to_thread(trusting, None if authority is None else str(authority))
     except (OSError, ssl.SSLError) as error:
         raise _refused(setting, f"the certificates in {authority} cannot be used: {_why(error)}") from None
-
-
-def proxy_for(url: str, environ: Mapping[str, str]) -> str | None:
-    """The proxy that HTTPS_PROXY, HTTP_PROXY and NO_PROXY of *environ* name for *url*; never one for loopback."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    proxy = _either(environ, f"{parts.scheme}_proxy")
-    if not proxy or _is_loopback(host) or any(_covers(each, host) for each in _either(environ, "no_proxy").split(",")):
-        return None
-    return proxy if "://" in proxy else f"http://{proxy}"
-
-
-def _covers(entry: str, host: str) -> bool:
-    """Whether an entry of NO_PROXY is for *host*: an address, a network, a name with all below it, or ``*``."""
-    entry = entry.strip().lower()
-    try:
-        return ipaddress.ip_address(host) in ipaddress.ip_network(entry, strict=False)
-    except ValueError:
-        name = entry.removeprefix("*").removeprefix(".")
-        return entry == "*" or (bool(name) and (host == name or host.endswith(f".{name}")))
-
-
-def _either(environ: Mapping[str, str], name: str) -> str:
-    return environ.get(name) or environ.get(name.upper()) or ""
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _refused(setting: str, text: str) -> ConfigError:
