@@ -30,6 +30,7 @@ from prometheus_client.openmetrics.exposition import generate_latest as generate
 from exporter import families
 from exporter.model import SCOPE_LABELS, Scope
 from exporter.naming import info_base
+from exporter.own_metrics import OwnFamily, families_of
 
 _LONGEST_VALUE = 256
 """Characters of a label value: an error code is whatever a server says, and must not grow a page."""
@@ -270,14 +271,7 @@ class Telemetry:
         """Who AWS says we are; replaces what was said before."""
         self._describe(families.IDENTITY, _of(scope), arn=arn, provider=provider)
 
-    # ---- delivery ----------------------------------------------------------------------------------------------
-
-    def enable_remote_write(self) -> None:
-        """Make the families of push mode; in scrape mode they do not exist. Nothing is unsent before something is."""
-        self._count(families.SENT, (), 0)
-        self._count(families.SEND_FAILED, (), 0)
-        self._metric(families.SEND_DROPPED, Counter)
-        self._set(families.OUTBOX, (), 0)
+    # ---- what is no more ---------------------------------------------------------------------------------------
 
     def forget_scope(self, scope: Scope) -> None:
         """Remove every series of an account and region that is not configured any more."""
@@ -327,6 +321,10 @@ class Telemetry:
             body: bytes = generate_openmetrics(page)  # type: ignore[no-untyped-call]
             return body
         return generate_latest(page)
+
+    def own_families(self) -> list[OwnFamily]:
+        """All of it as data, as `render` has it."""
+        return families_of(_Page(self._registry, self._constant).collect())
 
     # ---- the table's metrics -----------------------------------------------------------------------------------
 
