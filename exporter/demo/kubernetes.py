@@ -20,7 +20,7 @@ from aiohttp import web
 
 from exporter.demo import kubernetes_leases as leases
 from exporter.demo import kubernetes_wire as wire
-from exporter.demo.kubernetes_answers import BAD_GATEWAY, answer, break_off, refused, send
+from exporter.demo.kubernetes_answers import answer, refused, send
 from exporter.demo.kubernetes_control import KubernetesCall, add_pages
 from exporter.demo.kubernetes_faults import KubernetesFault, KubernetesFaults
 from exporter.demo.kubernetes_kinds import Object, Resource, discovery
@@ -41,6 +41,7 @@ from exporter.demo.kubernetes_status import (
 from exporter.demo.kubernetes_store import Cluster, key_of
 from exporter.demo.kubernetes_watch import Watch
 from exporter.demo.kubernetes_wire import Ask
+from exporter.demo.outages import BAD_GATEWAY, BrokenOffError, break_off, wait_out
 from exporter.demo.threads import in_thread
 
 TOKEN = "demo-kubernetes-token"  # noqa: S105  of the demo
@@ -231,7 +232,7 @@ class KubernetesServer:
                 response = await self._suffer(incoming, ask, late) or answer(incoming, status, body)
         except ApiError as error:
             response = refused(error)
-        except _BrokenOffError:
+        except BrokenOffError:
             call.ended = time.time()
             return web.Response(status=503)  # nobody receives it
         call.status, call.ended = response.status, time.time()
@@ -241,10 +242,10 @@ class KubernetesServer:
         """Wait, refuse or break the connection as the rules say; None when the request goes on."""
         for rule in rules:
             if rule.kind in {"hang", "slow"}:
-                await self._wait(rule, rule.seconds(60 if rule.kind == "hang" else 1))
+                await wait_out(rule, rule.seconds(60 if rule.kind == "hang" else 1), self._stopping)
             if rule.kind in {"reset", "down"}:
                 break_off(incoming, reset=rule.kind == "reset")
-                raise _BrokenOffError
+                raise BrokenOffError
             if rule.kind == "html-502":
                 return web.Response(status=502, body=BAD_GATEWAY, content_type="text/html")
             if rule.kind == "error-500":
@@ -258,15 +259,6 @@ class KubernetesServer:
             if rule.kind == "gone-410" and (ask.verb != "watch" or rule.options.get("http")):
                 raise expired("The resourceVersion for the provided request is too old.")
         return None
-
-    async def _wait(self, rule: KubernetesFault, seconds: float) -> None:
-        loop = asyncio.get_running_loop()
-        until = loop.time() + seconds
-        while (left := until - loop.time()) > 0 and not self._stopping.is_set():
-            if rule.removed and rule.options.get("held"):
-                return
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), min(left, 0.02 if rule.options.get("held") else left))
 
     def _admit(self, ask: Ask, user: str) -> None:
         if not user:
@@ -352,10 +344,6 @@ class KubernetesServer:
         details = {"name": ask.name, "group": kind.group, "kind": kind.name, "uid": value_at(known, "metadata.uid")}
         status = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
         return 200, status
-
-
-class _BrokenOffError(Exception):
-    """A fault has closed the connection."""
 
 
 def _nothing() -> None:

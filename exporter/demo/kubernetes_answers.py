@@ -1,12 +1,10 @@
 """
-Answers of the simulated Kubernetes API on their way out: whole, mangled, or broken off.
+Answers of the simulated Kubernetes API on their way out: whole or mangled.
 """
 
 from __future__ import annotations
 
 import gzip
-import socket
-import struct
 from typing import Any
 
 import orjson
@@ -14,7 +12,6 @@ from aiohttp import web
 
 from exporter.demo.kubernetes_status import ApiError
 
-BAD_GATEWAY = b"<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
 _MALFORMED = b"\x00<html>this is {not} the answer"
 _ZIPPED = 128 * 1024
 
@@ -31,17 +28,6 @@ def answer(incoming: web.Request, status: int, body: Any) -> web.Response:
     if len(text) > _ZIPPED and "gzip" in incoming.headers.get("Accept-Encoding", ""):
         text, headers["Content-Encoding"] = gzip.compress(text, 1), "gzip"
     return web.Response(status=status, body=text, headers=headers)
-
-
-def break_off(incoming: web.Request, *, reset: bool) -> None:
-    """Close the connection without an answer; with *reset* the client sees that it was no ordinary end."""
-    transport = incoming.transport
-    if transport is None:
-        return
-    sock = transport.get_extra_info("socket")
-    if reset and sock is not None:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    transport.abort()
 
 
 async def send(incoming: web.Request, response: web.Response, kinds: set[str]) -> web.StreamResponse:

@@ -7,10 +7,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 
-import orjson
 from aiohttp import web
 
 from exporter.demo.kubernetes_faults import KubernetesFaults
+from exporter.demo.pages import add_faults, add_json
 
 
 @dataclass(slots=True)
@@ -37,24 +37,5 @@ class KubernetesCall:
 
 def add_pages(app: web.Application, faults: KubernetesFaults, calls: Iterable[KubernetesCall]) -> None:
     """Put the pages on *app*: bodies are JSON, nobody needs a token."""
-
-    async def rules(request: web.Request) -> web.Response:
-        try:
-            if request.method == "DELETE":
-                faults.clear()
-            if request.method == "POST":
-                given = await request.json()
-                for item in given if isinstance(given, list) else [given]:
-                    faults.add_from(item)
-        except (ValueError, TypeError, AttributeError) as error:
-            return web.Response(status=400, body=orjson.dumps({"error": str(error)}), content_type="application/json")
-        body = orjson.dumps([rule.as_dict() for rule in faults.rules()])
-        return web.Response(body=body, content_type="application/json")
-
-    async def asked(_: web.Request) -> web.Response:
-        body = orjson.dumps([asdict(call) for call in list(calls)])
-        return web.Response(body=body, content_type="application/json")
-
-    for method in ("GET", "POST", "DELETE"):
-        app.router.add_route(method, "/_demo/kubernetes/faults", rules)
-    app.router.add_get("/_demo/kubernetes/calls", asked)
+    add_faults(app, "/_demo/kubernetes/faults", faults)
+    add_json(app, "/_demo/kubernetes/calls", lambda: [asdict(call) for call in list(calls)])
