@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from exporter import logs
@@ -99,6 +99,14 @@ class Elector:
     def leader_identity(self) -> str:
         """Who held the Lease when it was last seen; ``""`` where nobody did, or that is not known."""
         return self._attempts.leader_identity
+
+    def noted(self, name: str) -> str:
+        """What the last holder noted beside the Lease under *name*, an annotation; ``""`` for nothing."""
+        return self._attempts.noted(name)
+
+    def note(self, notes: Callable[[], Mapping[str, str]]) -> None:
+        """Have *notes*, annotations by name, written beside the Lease while this process has it; must not raise."""
+        self._attempts.notes = notes
 
     def valid(self) -> bool:
         """

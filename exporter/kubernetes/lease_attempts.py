@@ -28,6 +28,7 @@ from exporter.kubernetes.lease_record import (
     held,
     look,
     may_take,
+    note_in,
     read,
     released,
     replacing,
@@ -118,7 +119,8 @@ class Attempts:
         told: who is told.
 
     ``until`` is the monotonic instant up to which the last write that succeeded lets its writer lead, ``seen`` whether
-    the Lease was ever read or written, ``names`` what log lines about it say.
+    the Lease was ever read or written, ``names`` what log lines about it say, ``notes`` what is written beside it for
+    the next holder, when it is renewed or released: what the last one wrote can be read until then. It must not raise.
     """
 
     def __init__(
@@ -141,6 +143,11 @@ class Attempts:
         self.names: dict[str, Any] = {"lease": f"{namespace}/{name}", "identity": identity}
         self.until = -math.inf
         self.seen = False
+        self.notes: Callable[[], Mapping[str, str]] = dict
+
+    def noted(self, name: str) -> str:
+        """What the last holder noted under *name*, ``""`` for nothing."""
+        return note_in(self._sight.record, name) if self._sight is not None and self._sight.present else ""
 
     @property
     def leader_identity(self) -> str:
@@ -185,7 +192,7 @@ class Attempts:
             try:
                 record = await self._get(by)
                 if record is not None and record.of(self._me):
-                    body = replacing(record, released(record, self._clock.time()), self._me)
+                    body = replacing(record, released(record, self._clock.time()), self._me, self.notes())
                     self._see(await self._put(body, by))
                     logs.log(_LOG, "info", "lease_released", "the Lease is free for others", **self.names)
                 self._written = False
@@ -217,7 +224,8 @@ class Attempts:
             body = creating(self._name, self._namespace, spec, self._me)
             written = await self._ask(lambda seconds: self._api.create(self._leases, body, timeout=seconds), by)
         else:
-            written = await self._put(replacing(record, spec, self._me), by)
+            notes = self.notes() if leading else {}
+            written = await self._put(replacing(record, spec, self._me, notes), by)
         if not written.of(self._me):
             raise UnreadableError("the answer to a write is not what was written")
         self._unanswered = 0

@@ -258,13 +258,29 @@ def released(record: Record, now: float) -> dict[str, Any]:
     }
 
 
-def replacing(record: Record, spec: Mapping[str, Any], candidate: Candidate) -> dict[str, Any]:
-    """The whole object to put in the place of *record*, which fails if that is not the newest one any more."""
+def replacing(
+    record: Record, spec: Mapping[str, Any], candidate: Candidate, notes: Mapping[str, str] = {}
+) -> dict[str, Any]:
+    """
+    The whole object to put in the place of *record*, which fails if that is not the newest one any more.
+
+    Args:
+        notes: more annotations, for the next holder; those that are there stay.
+    """
     metadata = dict(record.body["metadata"])
-    annotations = metadata.get("annotations")
-    kept = annotations if isinstance(annotations, Mapping) else {}
-    metadata["annotations"] = {**kept, RUN: candidate.run}
+    metadata["annotations"] = {**_annotations(record), **notes, RUN: candidate.run}
     return {**record.body, "metadata": metadata, "spec": dict(spec)}
+
+
+def note_in(record: Record, name: str) -> str:
+    """What a holder noted under *name*, ``""`` for nothing."""
+    noted = _annotations(record).get(name)
+    return noted if isinstance(noted, str) else ""
+
+
+def _annotations(record: Record) -> Mapping[str, Any]:
+    found = record.body["metadata"].get("annotations")
+    return found if isinstance(found, Mapping) else {}
 
 
 def creating(name: str, namespace: str, spec: Mapping[str, Any], candidate: Candidate) -> dict[str, Any]:
