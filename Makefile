@@ -3,6 +3,7 @@
 
 PORT ?= 9116
 SCENARIO ?=
+PUSH ?=
 SEED ?=
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
@@ -24,8 +25,8 @@ CODE := exporter tests
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: venv  ## a simulated AWS and the exporter against it, on PORT=9116; also SEED= and SCENARIO=
-	$(BIN)/storage-exporter demo --port $(PORT) $(if $(SEED),--seed $(SEED)) $(if $(SCENARIO),--scenario $(SCENARIO))
+run: venv  ## a simulated AWS and the exporter against it, on PORT=9116; also SEED=, SCENARIO= and PUSH=1
+	$(BIN)/storage-exporter demo --port $(PORT) $(if $(SEED),--seed $(SEED)) $(if $(SCENARIO),--scenario $(SCENARIO)) $(if $(PUSH),--push)
 
 # The tests use Debian's prometheus, promtool, alertmanager and amtool. Without them a developer's run skips those tests
 # and says so; under CI=true that is an error.

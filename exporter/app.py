@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import math
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -23,24 +22,21 @@ from exporter.cluster_telemetry import ClusterTelemetry
 from exporter.config import Config, load
 from exporter.engine import Engine, Feed, Parts, engine
 from exporter.errors import ConfigError, ExporterError, Fault
-from exporter.exposition import Rendered, Renderer
 from exporter.garbage import Garbage
 from exporter.model import Target
 from exporter.passes import statement, survey, whole_pass
+from exporter.publishing import Publisher
+from exporter.pushing import Pushing, Values, pushing
 from exporter.replica import replica, shard
 from exporter.report import Report
 from exporter.scheduler import Scheduler
-from exporter.settings import constant_of, faults_between, fixed_faults
-from exporter.store import Store
+from exporter.settings import constant_of, faults_between, fixed_faults, pushes
 from exporter.telemetry import Telemetry
 from exporter.watchdog import STALLED, Expectations, Watchdog
 from exporter.web import Web
 from exporter.working import PATIENCE, Replica, Working
 
 _LOG = logs.logger(__name__)
-
-_LOOK_AT_LEAST = 15.0  # seconds between two looks at the clock: it may be set, and what is outlived depends on it
-_RENDER_AT_MOST = 0.25  # seconds in which several passes that end together make one snapshot
 
 
 def read_config(path: str | None, environ: Mapping[str, str]) -> Config:
@@ -89,8 +85,10 @@ class App:
     ) -> None:
         self._config = config
         self.telemetry = Telemetry(__version__, cluster=config.cluster)
-        self.store = Store(config.limits.max_series, self._dropped)
         self.expectations = Expectations(clock)
+        self._garbage = Garbage()
+        self._publisher = Publisher(config.limits.max_series, self.telemetry, clock, self.expectations, self._garbage)
+        self.store = self._publisher.store
         self.scheduler = Scheduler(self.telemetry, clock, self.expectations)
         self._watchdog = Watchdog(self.telemetry, self.expectations, stalled)
         self._read = read
@@ -98,12 +96,10 @@ class App:
         self._clock = clock
         self._environ = environ
         self._shard = shard(config, environ, source)
-        self._drops = logs.Once(_LOG, 3600, clock.monotonic)
-        self._page: Rendered | None = None
         self._reloading = asyncio.Lock()
         self._latched = False
-        self._garbage = Garbage()
         self._working: Working | None = None
+        self._pushing: Pushing | None = None
         self.troubles: Mapping[str, str] = {}
 
     # ---- one pass and out ------------------------------------------------------------------------------------------
@@ -220,7 +216,7 @@ class App:
             host=host,
             port=port,
             config_file=self.config.web.config_file,
-            page=lambda: self._page,
+            page=lambda: self._publisher.page,
             telemetry=self.telemetry,
             ready=self.ready,
             healthy=self.healthy,
@@ -236,11 +232,22 @@ class App:
             self.telemetry.config_reloaded(ok=True, at=self._clock.time())
             stop = asyncio.Event()
             with self._signals(stop), self._watchdog.watching():
-                async with self._replica(election=True) as found, asyncio.TaskGroup() as group:
+                async with (
+                    self._replica(election=True) as found,
+                    self._pushes(found) as self._pushing,
+                    asyncio.TaskGroup() as group,
+                ):
+                    sending = self._pushing
+                    parts = replace(self._parts(found), shipping=sending.shipping if sending is not None else None)
                     self._working = Working(
-                        self.config, self._parts(found), found, self.scheduler, self.expectations, self._garbage
+                        self.config, parts, found, self.scheduler, self.expectations, self._garbage, sending
                     )
-                    working = [group.create_task(self._working.run()), group.create_task(self._publish())]
+                    working = [group.create_task(self._working.run())]
+                    if sending is None:
+                        working.append(group.create_task(self._publisher.run()))
+                    else:
+                        await self._publisher.show_nothing()
+                        working.append(group.create_task(sending.run()))
                     await stop.wait()
                     logs.log(_LOG, "info", "stopping", "asked to stop: nothing more is asked of AWS")
                     for task in working:
@@ -249,6 +256,18 @@ class App:
             raise _refusal(group) from group
         finally:
             await web.stop()
+
+    @contextlib.asynccontextmanager
+    async def _pushes(self, found: Replica) -> AsyncIterator[Pushing | None]:
+        """What sends, where datapoints are pushed."""
+        push = self.config.delivery.push
+        if push is None or not pushes(self.config):
+            yield None
+            return
+        permitted = found.elector.valid if found.elector is not None else lambda: True
+        values = Values(self._publisher.take, lambda: self._engine is not None, permitted)
+        async with pushing(self.config, push, self.telemetry, self._clock, values, self._environ) as sending:
+            yield sending
 
     async def reload(self) -> list[str]:
         """
@@ -309,38 +328,6 @@ class App:
 
     # ---- working ---------------------------------------------------------------------------------------------------
 
-    async def _publish(self) -> None:
-        """Render a snapshot whenever the store changed, and in the second in which something is outlived."""
-        renderer = Renderer()
-        version, shown_at = -1, -math.inf
-        while True:
-            self.expectations.expect("publish", "the page was not rendered again", 2 * _LOOK_AT_LEAST)
-            now = self._clock.time()
-            if self.store.version == version and shown_at <= now < (self.store.next_expiry(shown_at) or math.inf):
-                await self._something_new(version, shown_at)
-                continue
-            version, shown_at = self.store.version, now
-            snapshot = await self.store.take(now)
-            self.telemetry.series(snapshot.series)
-            self._page = await renderer.render(snapshot)
-            self._garbage.grown(snapshot.series)
-            del snapshot  # its blocks must not outlive the store's while nothing happens
-            await asyncio.sleep(_RENDER_AT_MOST)
-
-    async def _something_new(self, version: int, shown_at: float) -> None:
-        """Return when the store is beyond *version* or something shown at *shown_at* is outlived; now and then, too."""
-        expiry = self.store.next_expiry(shown_at)
-        patience = _LOOK_AT_LEAST if expiry is None else min(_LOOK_AT_LEAST, expiry - self._clock.time())
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(max(0.01, patience)):
-                await self.store.wait_changed(version)
-
-    def _dropped(self, reason: str, n: int, example: str) -> None:
-        self.telemetry.series_dropped(reason, n)
-        self._drops.log(
-            reason, "warning", "series_dropped", f"{n} series are left out ({reason}), such as {example}", reason=reason
-        )
-
     def _targets(self, service: str) -> list[Target] | None:
         """The addresses of *service* in all scopes, None before any is known."""
         if self._engine is None:
@@ -358,6 +345,8 @@ class App:
         facts = {"version": __version__, "configuration": self._source, "ready": self.ready()[1]}
         if self._working is not None and (leader := self._working.follows):
             facts["leader"] = f"{leader}; this replica asks AWS nothing"
+        if self._pushing is not None:
+            facts["remote write"] = self._pushing.summary
         if self._working is not None and (troubles := self._working.troubles) is not None:
             facts["kubernetes"] = f"failing: {', '.join(troubles)}" if troubles else "reading"
         for feed in feeds:

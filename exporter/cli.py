@@ -26,9 +26,11 @@ from exporter.errors import ConfigError, ExporterError
 from exporter.model import Snapshot
 from exporter.passes import failures_of
 from exporter.policy import policy as policy_document
+from exporter.pushing import USER_AGENT
+from exporter.remote.trial import try_receiver
 from exporter.report import Report
 from exporter.services.registry import SERVICES
-from exporter.settings import notices
+from exporter.settings import notices, pushes
 
 _CONFIG = click.option(
     "--config",
@@ -141,12 +143,28 @@ async def _plan(config: Config, clock: Clock) -> billing.Statement:
 
 @main.command()
 @_CONFIG
-def check(config_path: str | None) -> None:
+@click.option("--connect", is_flag=True, help="Also send the receiver of remote write a request that holds nothing.")
+def check(config_path: str | None, connect: bool) -> None:  # noqa: FBT001 - click's way
     """Check the configuration, every mistake at once, and print the effective one (secrets hidden)."""
     config = _read(config_path)
     for notice in notices(config):
         click.echo(f"note: {notice}", err=True)
     click.echo(dump(config), nl=False)
+    if connect:
+        _connect(config)
+
+
+def _connect(config: Config) -> None:
+    """Say on stderr whether the receiver takes what is sent, and leave with 1 where it does not."""
+    push = config.delivery.push
+    if push is None or not pushes(config):
+        click.echo("note: delivery.mode is scrape, so there is no receiver to connect to", err=True)
+        return
+    wrong = asyncio.run(try_receiver(push, user_agent=USER_AGENT, clock=SystemClock()))
+    if wrong is not None:
+        click.echo(f"delivery.push: {wrong}", err=True)
+        sys.exit(1)
+    click.echo(f"note: {push.url} takes what is sent", err=True)
 
 
 @main.command()
@@ -194,8 +212,17 @@ class _Scenario(click.Choice[str]):
 @click.option(
     "--speed", default=1.0, show_default=True, type=click.FloatRange(min=0.1, max=60), help="World seconds a second."
 )
+@click.option("--push", is_flag=True, help="Push by remote write, to a simulated Mimir, in place of serving /metrics.")
 @_CONFIG
-def demo(port: int, aws_port: int, seed: int, scenario: str, speed: float, config_path: str | None) -> None:
+def demo(
+    port: int,
+    aws_port: int,
+    seed: int,
+    scenario: str,
+    speed: float,
+    push: bool,  # noqa: FBT001 - click's way
+    config_path: str | None,
+) -> None:
     """
     Start a simulated AWS on this machine and the exporter against it: no account needed.
 
@@ -206,9 +233,8 @@ def demo(port: int, aws_port: int, seed: int, scenario: str, speed: float, confi
     from exporter import demonstration  # noqa: PLC0415 - a tenth of the start of the program proper, which has no demo
 
     with _refusals():
-        asyncio.run(
-            demonstration.run(config_path, port=port, aws_port=aws_port, seed=seed, scenario=scenario, speed=speed)
-        )
+        options = {"port": port, "aws_port": aws_port, "seed": seed}
+        asyncio.run(demonstration.run(config_path, **options, scenario=scenario, speed=speed, push=push))
 
 
 # ---- helpers ------------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from exporter import logs
 from exporter.aws import prices
+from exporter.cargo import Cargo
 from exporter.clock import Clock
 from exporter.cloudwatch.batch import batches
 from exporter.cloudwatch.bill import Bill, Requests, bill_of
@@ -22,13 +23,13 @@ from exporter.cloudwatch.fetch import Access as MetricAccess
 from exporter.cloudwatch.fetch import Fetched, fetch
 from exporter.cloudwatch.grid import Grid
 from exporter.cloudwatch.nouns import Batch, Plan
-from exporter.cloudwatch.plan import plan, projected
+from exporter.cloudwatch.plan import SCRAPED, Back, plan, projected
 from exporter.cloudwatch.rows import ActiveRow
 from exporter.cloudwatch.taking import Heard, Taken, move, take
 from exporter.columns import age_blocks, fact_blocks
-from exporter.errors import TransientError
+from exporter.errors import OutboxError, TransientError
 from exporter.model import Block, Inventory, Resource, Scope, Target, Tier
-from exporter.report import GET_METRIC_DATA, Report, action_of, explain
+from exporter.report import GET_METRIC_DATA, OUTBOX, Report, Teller
 from exporter.services.base import Service
 from exporter.services.neighbours import Neighbours
 from exporter.services.reader import Access, Operation, Reader
@@ -68,6 +69,8 @@ class Settings:
         concurrency: requests to CloudWatch that a pass has under way at one time.
 
         reasons: why not, of the metrics that are not asked: (kind, metric) → `rows.why_not`.
+
+        back: how far windows may look back.
     """
 
     rows: tuple[ActiveRow, ...]
@@ -76,6 +79,7 @@ class Settings:
     constant: tuple[tuple[str, str], ...] = ()
     concurrency: int = 10
     reasons: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    back: Back = SCRAPED
 
 
 class Collector:
@@ -101,6 +105,8 @@ class Collector:
 
         neighbours: shared by all; told what was found here.
 
+        cargo: takes the datapoints where they are pushed, None where only the newest values are shown.
+
     ``targets``: addresses for probes as last known, None before they ever were.
     """
 
@@ -116,6 +122,7 @@ class Collector:
         clock: Clock,
         budget: Budget,
         neighbours: Neighbours,
+        cargo: Cargo | None = None,
     ) -> None:
         self._service = service
         self._scope = scope
@@ -126,6 +133,7 @@ class Collector:
         self._clock = clock
         self._budget = budget
         self._neighbours = neighbours
+        self._cargo = cargo
         self.targets: tuple[Target, ...] | None = None
         self._reader = Reader(access, service.name, clock, settings.intervals, self._read)
         self._grid = Grid((), settings.rows, settings.pinned, settings.constant)
@@ -134,8 +142,8 @@ class Collector:
         self._ages: list[Block] = []
         self._known_at = 0  # when discovery was last through: a pass cut off in it makes facts no younger
         self._once = logs.Once(_LOG, 3600, clock.monotonic)
-        self._failing: dict[str, type[Exception]] = {}
         self.name = f"{service.name}/{scope.account_id}/{scope.region}"
+        self._teller = Teller(self.name, service, scope, self._once)
 
     def take_over(self, old: Collector) -> None:
         """Begin where *old*, of the same name, stopped: a new configuration must not cost a gap."""
@@ -144,8 +152,11 @@ class Collector:
         self._reader.take_over(old._reader)
         self.targets = old.targets
 
-    def remove(self) -> None:
-        """Withdraw all values and measurements of this service in this scope."""
+    async def end(self) -> None:
+        """Withdraw all values and measurements of this service in this scope; the receiver is told that series end."""
+        if self._cargo is not None:
+            self._cargo.end(self._grid, self._known_at)
+            await self._ship(Report())
         self._store.remove(self.name)
         self._neighbours.forget(self._scope, self._service.name)
         self._telemetry.forget_service(self._scope, self._service.name)
@@ -168,7 +179,8 @@ class Collector:
         finally:
             self._keep()
             self._measure()
-        self._tell(report)
+            await self._ship(report)  # what a pass has that is cut off goes out too
+        self._teller.tell(report)
 
     # ---- discover ----
 
@@ -194,12 +206,16 @@ class Collector:
         if grid is not self._grid:
             self._dropped([str(resource.id) for resource in grid.duplicates])
         self._grid, self._resources = grid, inventory.resources
+        if self._cargo is not None:
+            self._cargo.turn_to(grid)
 
     def _generation(self, resources: tuple[Resource, ...]) -> Grid:
         if resources == self._resources:
             return self._grid
         grid = Grid(resources, self._settings.rows, self._settings.pinned, self._settings.constant)
         grid.take_over(self._grid, self._known_at)
+        if self._cargo is not None:
+            self._cargo.resume(grid)
         return grid
 
     def _dropped(self, twice: Sequence[str]) -> None:
@@ -237,7 +253,8 @@ class Collector:
             ):
                 self._telemetry.deferred(self._scope, self._service.name, tier.value, reason, rows)
         # In a thread: a hundred thousand queries that do not all stand alike take some milliseconds.
-        return await asyncio.to_thread(plan, self._grid, self._clock.time(), deferred=decision.deferred)
+        back = self._settings.back
+        return await asyncio.to_thread(plan, self._grid, self._clock.time(), deferred=decision.deferred, back=back)
 
     def _weigh(self, costs: Mapping[Tier, float], *, whole: bool) -> Decision:
         if self._settings.rows:
@@ -289,9 +306,14 @@ class Collector:
             access = self._access if here else self._access.elsewhere(batch.scope.region)
             answer = await fetch(access, batch, aws_service=self._service.name)
             failed[batch.scope.region] = failed.get(batch.scope.region, 0) + 1 if answer.error is not None else 0
-            taken = take(grid, batch, answer.results)
-            move(grid, batch, taken, self._clock.time())
+            taken = take(grid, batch, answer.results, self._cargo)
             heard.note(taken)
+            if self._cargo is None:
+                move(grid, batch, taken, self._clock.time())
+            else:
+                self._cargo.note(batch, taken, self._clock.time())
+                if self._cargo.full:
+                    await self._ship(report)
             for status, count in taken.statuses.items():
                 self._telemetry.results(self._scope, self._service.name, status, count)
             self._account(batch, answer, taken, report)
@@ -342,13 +364,22 @@ class Collector:
                 operation=GET_METRIC_DATA,
             )
 
+    async def _ship(self, report: Report) -> None:
+        """Hand on what was collected. What cannot be kept is reported, and asked again."""
+        if self._cargo is not None:
+            try:
+                await self._cargo.ship()
+            except OutboxError as error:
+                report.failures[OUTBOX] = error
+
     # ---- keep ----
 
     def _keep(self) -> None:
         """Put facts, values and ages into the store, in place of the last ones."""
         now = int(self._clock.time())
         self._ages = age_blocks(self._service.members, self._grid, self._settings.constant, now, self._ages)
-        self._store.put(self.name, [*self._facts, *self._grid.blocks(), *self._ages], at=self._known_at)
+        blocks = self._grid.blocks(held=self._cargo is not None)
+        self._store.put(self.name, [*self._facts, *blocks, *self._ages], at=self._known_at)
 
     def _measure(self) -> None:
         # What is published now and then only says nothing of how late CloudWatch is.
@@ -359,35 +390,3 @@ class Collector:
         if groups:
             limit = min(row.span for group in groups for row in group.rows)
             self._telemetry.data_age_limit(self._scope, self._service.name, limit)
-
-    def _tell(self, report: Report) -> None:
-        """A line when an operation begins to fail, fails otherwise, or is well again; one an hour while it lasts."""
-        for operation in set(self._failing) - set(report.failures):
-            self._say("info", "operation_recovered", operation, "it answers again")
-        for operation, error in report.failures.items():
-            if self._failing.get(operation) is not type(error):
-                self._once.forget(operation)
-            self._once.log(
-                operation,
-                "warning",
-                "operation_failed",
-                explain(error, action_of(self._service, operation)),
-                scope=self._scope,
-                error=error,
-                job=self.name,
-                aws_service=self._service.name,
-                operation=operation,
-            )
-        self._failing = {operation: type(error) for operation, error in report.failures.items()}
-
-    def _say(self, level: str, event: str, operation: str, text: str) -> None:
-        logs.log(
-            _LOG,
-            level,
-            event,
-            f"{operation}: {text}",
-            scope=self._scope,
-            job=self.name,
-            aws_service=self._service.name,
-            operation=operation,
-        )

@@ -13,8 +13,10 @@ from functools import partial
 
 from exporter import __version__
 from exporter.aws.api import Access, Runtime
+from exporter.cargo import Cargo, Shipping
 from exporter.clock import Clock
 from exporter.cloudwatch.budget import Budget
+from exporter.cloudwatch.plan import SCRAPED
 from exporter.collect import Collector, Settings
 from exporter.config import Config, Role
 from exporter.errors import ExporterError
@@ -54,6 +56,8 @@ class Parts:
         permitted: whether AWS may be asked now; of several replicas one may.
 
         shard: which of several exporters that share the scopes this is.
+
+        shipping: where datapoints go that are pushed, None where only the newest values are shown.
     """
 
     environ: Mapping[str, str]
@@ -63,6 +67,7 @@ class Parts:
     claims: Callable[[], Claims] = lambda: NO_CLAIMS
     permitted: Callable[[], bool] = lambda: True
     shard: Shard = ALONE
+    shipping: Shipping | None = None
 
 
 class Feed:
@@ -116,10 +121,10 @@ class Feed:
         """Addresses for probes as last known, None before they ever were."""
         return self.collector.targets if self.collector is not None else None
 
-    def remove(self) -> None:
+    async def end(self) -> None:
         """Withdraw what it kept and measured: nobody reads this service here any more."""
         if self.collector is not None:
-            self.collector.remove()
+            await self.collector.end()
 
     def withdraw(self) -> None:
         """Withdraw what it kept: another replica shows it now. What it knows stays, for a later term."""
@@ -232,6 +237,9 @@ def _feeds(config: Config, shared: _Shared, access: Access, roles: Sequence[Role
 
 
 def _collector(shared: _Shared, name: str, settings: Settings, wishes: Wishes, access: Access) -> Collector:
+    shipping, scope = shared.parts.shipping, access.scope
+    if shipping is None:  # a single pass of a configuration that pushes shows the newest values, as a scrape does
+        settings = replace(settings, back=SCRAPED)
     return Collector(
         SERVICES[name](wishes),
         access.scope,
@@ -242,4 +250,5 @@ def _collector(shared: _Shared, name: str, settings: Settings, wishes: Wishes, a
         clock=shared.parts.clock,
         budget=shared.budget,
         neighbours=shared.neighbours,
+        cargo=Cargo(shipping, scope.account_id, scope.region) if shipping is not None else None,
     )

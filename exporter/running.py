@@ -28,14 +28,14 @@ class Running:
             built = await stack.enter_async_context(engine(config, parts))
             return cls(built, stack.pop_all())
 
-    def take_over(self, old: Running) -> list[str]:
-        """Feeds of the same name go on with what *old*'s knew; those that are no more are withdrawn and named."""
+    async def take_over(self, old: Running) -> list[str]:
+        """Feeds of the same name go on with what *old*'s knew; those that are no more end, and are named."""
         before = {feed.name: feed for feed in old.engine.feeds}
         for feed in self.engine.feeds:
             if feed.name in before:
                 feed.take_over(before.pop(feed.name))
         for feed in before.values():
-            feed.remove()
+            await feed.end()
         return list(before)
 
     def start(self, scheduler: Scheduler) -> None:

@@ -7,11 +7,13 @@ show: names of rows and operations that do not exist, intervals that would let v
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from exporter.cloudwatch.convert import SETTLED
+from exporter.cloudwatch.plan import LOOKBACK, SCRAPED, Back
 from exporter.cloudwatch.rows import RowWish, choose, faults_of, reasons
 from exporter.collect import Settings
-from exporter.config import Config, Regex, Select, did_you_mean
+from exporter.config import Config, Push, Regex, Select, did_you_mean
 from exporter.config import Pins as PinsConfig
 from exporter.config import Service as ServiceConfig
 from exporter.errors import Fault
@@ -19,6 +21,16 @@ from exporter.model import Asset, Claim, Resource, Scope
 from exporter.services.base import Service, Wishes
 from exporter.services.claims import PINNED
 from exporter.services.registry import SERVICES
+
+MOST_LABELS = 30
+"""Labels of a series that Mimir takes by default, the metric's name among them."""
+
+HEAD = 3600
+"""Seconds behind the newest sample that the head of Prometheus and Mimir reaches back (design.md 6.5)."""
+
+
+ON_ITS_WAY = 120
+"""Seconds that a datapoint may take from CloudWatch to the receiver, whose head moves on meanwhile."""
 
 
 def sections(config: Config) -> dict[str, ServiceConfig]:
@@ -42,7 +54,26 @@ def settings_of(service: type[Service], section: ServiceConfig, config: Config) 
         constant_of(config),
         max(1, config.limits.aws_concurrency * 3 // 4),  # what hangs leaves others room
         reasons(*wanted),
+        back_of(config),
     )
+
+
+def pushes(config: Config) -> bool:
+    """Whether datapoints are pushed."""
+    return config.delivery.mode == "push"
+
+
+def back_of(config: Config) -> Back:
+    """How far the windows of queries may look back."""
+    push = config.delivery.push
+    if push is None or not pushes(config):
+        return SCRAPED
+    again = SETTLED if push.out_of_order else 0
+    # Not `lookback` where that is short: what has a cursor, and is asked each quarter of an hour, goes on from there.
+    taken = max(push.lookback, HEAD)
+    if taken == HEAD and not push.out_of_order:
+        taken -= ON_ITS_WAY
+    return Back(max(LOOKBACK, push.lookback), push.lookback, again, taken)
 
 
 def wishes_of(
@@ -121,11 +152,26 @@ def faults_between(config: Config) -> list[Fault]:
             for operation in section.discovery
             if operation not in operations
         ]
-    if config.delivery.mode == "push":
-        faults.append(Fault("delivery.mode", "push is not in this version; use scrape, and let a scraper remote-write"))
+    if config.delivery.push is not None and pushes(config):
+        faults += _label_faults(config, config.delivery.push)
     if config.services.jobs:
         faults.append(Fault("services.jobs", "other CloudWatch namespaces are not in this version; remove the jobs"))
     return faults
+
+
+def _label_faults(config: Config, push: Push) -> Iterator[Fault]:
+    """Series with more labels than a receiver takes would be refused, each of them, at each write."""
+    most = max(
+        (family for service in SERVICES.values() for family in service.families), key=lambda one: len(one.labels)
+    )
+    named = 1 + len(constant_of(config)) + len(most.labels)
+    count = named + len(config.tags) + len(push.external_labels)
+    if count > MOST_LABELS:
+        yield Fault(
+            "delivery.push.external_labels",
+            f"make {count} labels of {most.name} with its own {named} and {len(config.tags)} tags; receivers such as "
+            f"Mimir take {MOST_LABELS}, so remove {count - MOST_LABELS} of them or of tags",
+        )
 
 
 def fixed_faults(old: Config, new: Config) -> list[Fault]:
@@ -137,6 +183,7 @@ def fixed_faults(old: Config, new: Config) -> list[Fault]:
         ("limits.max_series", old.limits.max_series, new.limits.max_series),
         ("kubernetes", old.kubernetes, new.kubernetes),
         ("shards", old.shards, new.shards),
+        ("delivery", old.delivery, new.delivery),
     )
     changed = [(path, before, after) for path, before, after in fixed if before != after]
     short = {path: all(each is None or isinstance(each, str | int) for each in pair) for path, *pair in changed}
@@ -156,6 +203,14 @@ def notices(config: Config) -> list[str]:
         found.append("a budget of 0 dollars defers the tiers standard and on-request, whatever there is")
     if budget.dollars_per_month is not None and budget.essential == "defer":
         found.append("budget.essential: defer leaves out what alerts read where it alone is over the budget")
+    push = config.delivery.push
+    if push is not None and not pushes(config):
+        found.append("delivery.push has no effect while delivery.mode is scrape")
+    elif push is not None and push.lookback > HEAD and not push.out_of_order:
+        found.append(
+            f"delivery.push.lookback is {push.lookback} s: a receiver that takes nothing out of order refuses what is "
+            "more than an hour behind its newest; with an out-of-order window there, set delivery.push.out_of_order"
+        )
     return found
 
 

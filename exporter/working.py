@@ -21,6 +21,8 @@ from exporter.errors import ExporterError
 from exporter.garbage import Garbage
 from exporter.kubernetes.cluster import Cluster
 from exporter.kubernetes.lease import Elector, LeaseApi
+from exporter.pushing import Pushing
+from exporter.remote.handover import ANNOTATION
 from exporter.running import Running
 from exporter.scheduler import Scheduler
 from exporter.settings import constant_of, notices
@@ -73,6 +75,8 @@ class Working:
 
         garbage: the collector's, told when much is made.
 
+        pushing: sends what is pushed, None where nothing is.
+
     ``engine`` is None while it does not lead; ``swapping`` is true in the moment of a reload.
     """
 
@@ -84,6 +88,7 @@ class Working:
         scheduler: Scheduler,
         expectations: Expectations,
         garbage: Garbage,
+        pushing: Pushing | None = None,
     ) -> None:
         self.config = config
         self.swapping = False
@@ -98,6 +103,8 @@ class Working:
         self._wanted: asyncio.Queue[tuple[Config, asyncio.Future[None]]] = asyncio.Queue()
         self._turn = asyncio.Lock()
         self._owner: object = None  # the term whose engine runs
+        self._pushing = pushing
+        self._others_led = False
 
     @property
     def engine(self) -> Engine | None:
@@ -158,6 +165,9 @@ class Working:
     def _attempted(self) -> None:
         """An attempt at the Lease has ended: the next one is to end in time too."""
         self._expectations.expect("lease", "no attempt to hold or take the Lease has ended", _ATTEMPT)
+        elector = self._replica.elector
+        if elector is not None and elector.leader_identity not in ("", elector.identity):
+            self._others_led = True
 
     # ---- a term of leadership ----------------------------------------------------------------------------------
 
@@ -166,27 +176,38 @@ class Working:
         logs.log(_LOG, "info", "leading", "this replica asks AWS")
         cluster = self._replica.cluster
         term = object()
-        publishing: asyncio.Task[None] | None = None
+        beside: list[asyncio.Task[None]] = []
         try:
             if cluster is not None:
                 await cluster.settled(PATIENCE)
                 if self._parts.shard.ordinal == 0:  # the same facts are not shown by several exporters
-                    publishing = asyncio.create_task(cluster.publish(self._parts.store, constant_of(self.config)))
+                    publish = cluster.publish(self._parts.store, constant_of(self.config))
+                    beside.append(asyncio.create_task(publish))
+            if self._pushing is not None:
+                elector = self._replica.elector
+                noted = elector.noted(ANNOTATION) if elector is not None else ""
+                await self._pushing.begin(others_sent=self._others_led, noted=noted)
+                self._others_led = False
+                if elector is not None:
+                    elector.note(self._pushing.notes)
+                beside.append(asyncio.create_task(self._pushing.send()))
             async with self._turn:
                 await self._stop()  # the term before this one, where it could not be ended in time
                 running = await Running.build(self.config, self._parts)
                 if self._before is not None and self._parts.clock.monotonic() - self._before[0] < REMEMBERED:
-                    running.take_over(self._before[1])
+                    await running.take_over(self._before[1])
                 self._before = None
                 self._owner = term
                 self._begin(running)
                 del running
                 self._garbage.freeze()
+            if beside:
+                await asyncio.gather(*beside)  # for good: what ends them is a fault of the program, or the term's end
             await asyncio.Event().wait()
         finally:
-            if publishing is not None:
-                publishing.cancel()
-                await asyncio.gather(publishing, return_exceptions=True)
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
             async with self._turn:  # a reload that is under way is through first; it asks nothing of AWS
                 if self._owner is term:
                     await self._stop()
@@ -240,7 +261,7 @@ class Working:
         self.swapping = True
         self._expectations.expect("reload", "the jobs of the configuration before did not end", 0)
         await running.stop()
-        for name in fresh.take_over(running):
+        for name in await fresh.take_over(running):
             self._scheduler.forget(name)
         self._in_force(config)
         self._begin(fresh)

@@ -50,7 +50,9 @@ class Process:
         return ""
 
     def leads(self) -> bool:
-        return "\nstorage_exporter_leader 1.0\n" in self.get("/metrics")
+        return 1.0 in (
+            value for (name, _), value in parsed(self.get("/metrics")).items() if name == "storage_exporter_leader"
+        )
 
     def shows_aws(self) -> bool:
         return any(name.startswith(("aws_", "kubernetes_")) for name, _ in parsed(self.get("/metrics")))

@@ -52,16 +52,18 @@ def test_a_bad_configuration_is_refused_with_all_faults(tmp_path: Path) -> None:
     assert done.exit_code == 2
     assert len(done.stderr.splitlines()) == 2
     assert "did you mean 'services'" in done.stderr
+    labels = ", ".join(f"label_{number}: x" for number in range(30))
     file.write_text(
         "services: {ebs: {rows: {VolumeReadByte: {enabled: true}, VolumeQueueLength: {every: 1d}},"
-        " discovery: {DescribeVolume: 60s}}}\ndelivery: {mode: push, push: {url: 'http://mimir/push'}}\ncluster: x\n"
+        " discovery: {DescribeVolume: 60s}}}\ncluster: x\n"
+        f"delivery: {{mode: push, push: {{url: 'http://mimir/push', external_labels: {{{labels}}}}}}}\n"
     )
     done = cli("check", "--config", str(file))
     assert done.exit_code == 2
     assert "did you mean 'VolumeReadBytes'" in done.stderr
     assert "go stale" in done.stderr
     assert "did you mean 'DescribeVolumes'" in done.stderr
-    assert "push is not in this version" in done.stderr
+    assert "receivers such as Mimir take 30" in done.stderr
     assert cli("check", "--config", str(tmp_path / "none.yaml")).exit_code == 2
 
 

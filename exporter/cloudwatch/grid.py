@@ -163,6 +163,8 @@ class Grid:
 
             least: another replica, with every series it had: family → end.
         """
+        if not marks and not least:
+            return
         self.shipped.resume(marks, least)
         for group in self.groups:
             untils = [self._untils(group, number) for number in range(len(group.rows))]

@@ -142,7 +142,9 @@ class Push(Node):
 
     @classmethod
     def across(cls, section: Mapping[str, Any]) -> Iterator[Wrong]:
-        """A header is said once; labels of ours are not overwritten."""
+        """A header is said once; labels of ours are not overwritten; what has no scope has a tenant too."""
+        if section.get("tenants") and section.get("tenant") is None:
+            yield (("tenant",), "is needed beside tenants, for series that belong to no scope of theirs; give a tenant")
         seen: dict[str, str] = {}
         for name in mapping_in(section, "headers"):
             lower = name.lower()

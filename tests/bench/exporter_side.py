@@ -50,7 +50,7 @@ class _Insides:
     @property
     def page(self) -> object:
         """The rendered page that is served now; another object after the next rendering."""
-        return self._app._page
+        return self._app._publisher.page
 
     def snapshot(self, now: float) -> Snapshot:
         return self._app.store.snapshot(now)
