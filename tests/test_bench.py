@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from statistics import median
 
 import pytest
 
 from exporter.services.registry import SERVICES
-from tests.bench import configs, report
+from tests.bench import configs, pushing, report
 from tests.bench.aws import environment
 from tests.bench.canned import value_of
 from tests.bench.estate import NOW, Size, instance_id, node_of, volume_id
-from tests.bench.measures import Plan, Sheet, check, page, warm
+from tests.bench.measures import Plan, Sheet, arrived, check, page, pushes, warm
 from tests.bench.processes import BenchError, exporter, run, simulated_aws, talker
+from tests.bench.pushing import points
 from tests.harness import Series, parsed
+from tests.write_request import samples_of
 
 SIZE = Size(volumes=12, nodes=2, file_systems=1, buckets=2, components=1, cache_nodes=1)
 
@@ -88,6 +91,46 @@ def test_failing_calls_are_no_measurement() -> None:
         side.ask("settle")
         with pytest.raises(BenchError, match=r"jobs that fail: .*ebs"):
             check(side.first["url"])
+
+
+def test_what_is_pushed_arrives_whole() -> None:
+    """A request more than one, ours and by protobuf's classes: every sample is there, and the numbers make a table."""
+    plan, sheet = Plan(series=2100, runs=1), Sheet()
+    pushes(plan, sheet)
+    numbers = sheet.numbers
+    for kind in ("ours", "protobuf"):
+        assert numbers[f"{kind}_series"] == [2100.0]
+        assert numbers[f"{kind}_samples"] == [10_500.0]
+        assert numbers[f"{kind}_requests"] == [2.0]
+        assert all(
+            0 < held <= peak for held, peak in zip(numbers[f"{kind}_held"], numbers[f"{kind}_peak"], strict=True)
+        )
+        assert all(cpu > 0 for name in ("first", "encode", "push") for cpu in numbers[f"{kind}_{name}"])
+    text = report.page(plan, {"push": sheet}, seconds=60)
+    assert text.count("| remote write: encode and compress") == 1
+    assert f"{median(numbers['ours_bytes']) / 10_500:.1f} bytes a sample" in text
+
+
+def test_both_ways_of_pushing_say_the_same() -> None:
+    """The reference encodes what we encode, series by series."""
+    series = points(300)
+    ours, theirs = (
+        [samples_of(data) for data in bodies(series)] for bodies in (pushing.by_exporter(), pushing.by_protobuf())
+    )
+    assert ours == theirs
+    assert sum(map(len, ours)) == 300
+    assert {len(labels) for each in ours for labels in each} == {9}, "eight labels and the name"
+
+
+def test_points_that_do_not_arrive_are_no_measurement() -> None:
+    """A sink that has seen something else than was pushed ends the benchmark; it tells of each request once."""
+    with talker(["-m", "tests.bench.sink"]) as sink:
+        push = ["-m", "tests.bench.pushing", "ours", "20", sink.first["url"]]
+        run(push)
+        assert arrived(sink, 20)["samples"] == 100
+        run(push)
+        with pytest.raises(BenchError, match=r"of 21 series with 5 points each, there came .*20"):
+            arrived(sink, 21)
 
 
 def test_the_table_says_what_is_reached() -> None:

@@ -1,4 +1,4 @@
-"""The benchmark of issue 4, "Speed and size": `make bench`, or `python -m tests.bench --help`."""
+"""The benchmark of issues 4 and 6, speed and size: `make bench`, or `python -m tests.bench --help`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.bench.measures import Plan, Sheet
 from tests.bench.processes import BenchError
 from tests.bench.starting import start
 
-PARTS = ("sweep", "paced", "steady", "start", "growth")
+PARTS = ("sweep", "paced", "steady", "start", "push", "growth")
 _SMALLER = (1_000, 10_000)
 _LARGEST = 1_000_000
 
@@ -61,6 +61,8 @@ def _run(part: str, plan: Plan, sheets: dict[str, Sheet]) -> None:
             for name, size in (("platform", PLATFORM), ("full", size_of(plan.series))):
                 for _ in range(plan.runs):
                     sheet.note(**{f"{name}_{key}": value for key, value in start(size, plan.latency).items()})
+        case "push":
+            measures.pushes(plan, sheet)
         case "growth":
             sizes = (plan.series,) if plan.series >= _LARGEST else (*_SMALLER, plan.series)
             runs = 1 if plan.series >= _LARGEST else plan.runs

@@ -21,6 +21,7 @@ from tests.bench import configs
 from tests.bench.aws import environment
 from tests.bench.estate import PLATFORM, Size, size_of
 from tests.bench.processes import BenchError, Talker, exporter, run, simulated_aws, talker
+from tests.bench.pushing import POINTS
 
 AWS_PACE = 50.0
 """GetMetricData calls a second that AWS admits by default (aws-facts 2.1)."""
@@ -267,6 +268,29 @@ def _simulated(side: Talker, seconds: float) -> tuple[float, float]:
             page(side.first["url"])
             scrapes += 1
     return side.ask("cpu")["cpu"] - begun, done
+
+
+def arrived(sink: Talker, series: int) -> dict[str, Any]:
+    """
+    What the sink has taken since the last time.
+
+    Raises:
+        BenchError: where that is not every point of so many series.
+    """
+    came = sink.ask("told")
+    if came["series"] != series or came["samples"] != series * POINTS:
+        raise BenchError(f"of {series} series with {POINTS} points each, there came {came}")
+    return came
+
+
+def pushes(plan: Plan, sheet: Sheet) -> None:
+    """Points of a whole estate into remote write, ours and by protobuf's classes, each in a process of its own."""
+    with talker(["-m", "tests.bench.sink"]) as sink:
+        for _ in range(plan.runs):
+            for kind in ("ours", "protobuf"):
+                spent = run(["-m", "tests.bench.pushing", kind, str(plan.series), sink.first["url"]])
+                came = arrived(sink, plan.series)
+                sheet.note(**{f"{kind}_{name}": value for name, value in {**spent, **came}.items()})
 
 
 def growth(series: int, plan: Plan, sheet: Sheet) -> None:
