@@ -10,7 +10,7 @@ BENCH_ARGS ?=
 UPGRADE ?=
 PYTHON ?=
 SOAK_MINUTES ?= 5
-WORKERS ?= 2
+WORKERS ?= 3
 
 SHELL := /bin/sh
 BIN := .venv/bin
@@ -30,7 +30,8 @@ run: venv  ## a simulated AWS and the exporter against it, on PORT=9116; also SE
 
 # The tests use Debian's prometheus, promtool, alertmanager and amtool. Without them a developer's run skips those tests
 # and says so; under CI=true that is an error.
-# Two at a time, for two cores, and without coverage, which takes as much again as the tests themselves.
+# Three at a time on two cores, for much of a test is waiting; and without coverage, which takes as much again as the
+# tests themselves.
 test: lint  ## lint, then every test; PYTEST_ARGS='-k word' for some, WORKERS=0 for one after another
 	@tools/debian_tools.sh || test -z "$$CI"
 	$(TEST) $(PYTEST_ARGS)
