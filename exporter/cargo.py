@@ -16,18 +16,17 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Protocol
 
-from exporter.cloudwatch.convert import SETTLED
 from exporter.cloudwatch.grid import Grid
 from exporter.cloudwatch.nouns import Batch, Group
 from exporter.cloudwatch.shipped import Ended
 from exporter.cloudwatch.taking import Add, Taken, leave, move
 from exporter.model import Fold, MetricRow
 from exporter.remote.frames import Frame
+from exporter.remote.whole import whole
 from exporter.remote.wire import STALE, Encoder, Series
 
 POINTS = 250_000
 """Datapoints that are collected before they are written down: 4 MB, a second and a half of AWS's quota."""
-
 
 STOPPED = 5
 """Periods that a series may be behind the others of its family, beside its interval, without having stopped."""
@@ -110,11 +109,6 @@ class Cargo:
         self._turn = asyncio.Lock()
 
     @property
-    def again(self) -> int:
-        """Periods before the cursor that are worth asking again: what came late can still be sent."""
-        return SETTLED if self._shipping.any_order else 0
-
-    @property
     def full(self) -> bool:
         """Whether it is time to write down what there is."""
         return self._load.points >= POINTS
@@ -171,10 +165,11 @@ class Cargo:
 
     def _worst(self, row: MetricRow, column: int, offset: int, places: dict[int, int]) -> Add:
         """Several series that are shown as one: of each period the worst value."""
-        together, worst = self._load.together, min if row.fold is Fold.MIN else max
+        load, worst = self._load, min if row.fold is Fold.MIN else max
 
         def add(member: int, ends: Sequence[int], values: Sequence[float]) -> None:
-            known = together.setdefault((column, places[offset + member]), {})
+            load.points += len(ends)
+            known = load.together.setdefault((column, places[offset + member]), {})
             for end, value in zip(ends, values, strict=True):
                 known[end] = worst(value, known.get(end, value))
 
@@ -188,37 +183,38 @@ class Cargo:
 
     async def ship(self) -> None:
         """
-        Write down what was collected, and move the cursors.
+        Write down what was collected, and move the cursors; to its end, also where the pass is cancelled meanwhile.
 
         Raises:
             OutboxError: where it cannot be kept; then the cursors stay, and it is asked again.
         """
         async with self._turn:
             load, self._load = self._load, _Load()
-            ended = tuple(self._ended.values())
-            grid = self._grid
-            if not load.moves and not ended:
-                return
-            self._put_together(load, grid)
-            # In a thread: a hundred thousand series are a tenth of a second.
-            frames = await asyncio.to_thread(self._frames, load, ended)
-            kept = await asyncio.gather(
-                *(self._shipping.way.append(lane, made) for lane, (made, _) in frames.items()), return_exceptions=True
-            )
-            failures = []
-            for (_, items), outcome in zip(frames.values(), kept, strict=True):
-                if isinstance(outcome, BaseException):
-                    failures.append(outcome)
-                else:
-                    self._wrote(grid, items)
-            if failures:
-                for batch, taken, now in load.moves:
-                    leave(grid, batch, taken, now)
-                raise failures[0]
-            for each in ended:
-                self._ended.pop((each.name, each.labels), None)
+            if load.moves or self._ended:
+                # What is on disk has to be known here, or it would be asked again and go out twice.
+                await whole(self._ship(load, self._grid, tuple(self._ended.values())))
+
+    async def _ship(self, load: _Load, grid: Grid, ended: Sequence[Ended]) -> None:
+        self._put_together(load, grid)
+        # In a thread: a hundred thousand series are a tenth of a second.
+        frames = await asyncio.to_thread(self._frames, load, ended)
+        kept = await asyncio.gather(
+            *(self._shipping.way.append(lane, made) for lane, (made, _) in frames.items()), return_exceptions=True
+        )
+        failures = []
+        for (_, items), outcome in zip(frames.values(), kept, strict=True):
+            if isinstance(outcome, BaseException):
+                failures.append(outcome)
+            else:
+                self._wrote(grid, items)
+        if failures:
             for batch, taken, now in load.moves:
-                move(grid, batch, taken, now)
+                leave(grid, batch, taken, now)
+            raise failures[0]
+        for each in ended:
+            self._ended.pop((each.name, each.labels), None)
+        for batch, taken, now in load.moves:
+            move(grid, batch, taken, now)
 
     def _put_together(self, load: _Load, grid: Grid) -> None:
         for (column, index), known in load.together.items():

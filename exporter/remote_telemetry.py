@@ -7,6 +7,12 @@ from __future__ import annotations
 from exporter import families
 from exporter.telemetry import Telemetry
 
+_REASONS = (
+    *("out_of_order", "duplicate", "too_old", "limits", "invalid"),
+    *("max_bytes", "max_age", "disk_full", "corrupt", "superseded"),
+)
+"""Why samples are given up, but for ``rejected_<status>``: counters that a rule watches for a first increase."""
+
 
 class RemoteTelemetry:
     """

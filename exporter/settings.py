@@ -28,7 +28,6 @@ MOST_LABELS = 30
 HEAD = 3600
 """Seconds behind the newest sample that the head of Prometheus and Mimir reaches back (design.md 6.5)."""
 
-
 ON_ITS_WAY = 120
 """Seconds that a datapoint may take from CloudWatch to the receiver, whose head moves on meanwhile."""
 

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from exporter.cargo import Cargo, Shipping
 from exporter.cloudwatch.batch import batches, members
+from exporter.cloudwatch.convert import SETTLED
 from exporter.cloudwatch.grid import Grid
 from exporter.cloudwatch.plan import Back, plan
 from exporter.cloudwatch.rows import ActiveRow
@@ -134,7 +135,7 @@ class Line:
         Args:
             broken: members of which only so many datapoints come, or nothing (None).
         """
-        back = Back(3600, 3600, self.cargo.again)
+        back = Back(3600, 3600, SETTLED if self.any_order else 0)
         for batch in batches(SCOPE, plan(self.grid, now, back=back).windows):
             results: list[dict[str, Any] | None] = []
             for number, (part, member, one) in enumerate(members(batch)):
@@ -328,6 +329,35 @@ async def test_all_series_end_where_nobody_asks_them_any_more() -> None:
         assert others == before[key]
         assert stamp == others[-1][0] + 1000
         assert math.isnan(value)
+
+
+async def test_a_pass_that_is_cancelled_while_it_writes_sends_nothing_twice() -> None:
+    """At its deadline, at a reload or when the term ends: what is on disk then is known, and not asked again."""
+
+    class Slow(Disk):
+        writing: asyncio.Event
+
+        async def append(self, lane: str, frames: Sequence[Frame]) -> None:
+            self.writing.set()
+            await asyncio.sleep(0.05)
+            await super().append(lane, frames)
+
+    disk = Slow()
+    disk.writing = asyncio.Event()
+    volume = resources(1)[0].id[0]
+    ends = list(range(BORN + PERIOD, BORN + 3601, PERIOD))
+    line = Line(disk, Cloud({("aws_sum", volume): dict.fromkeys(ends, 1.0)}), rows()[:1])
+    now = float(BORN + 1200)
+    line.discover(resources(1), now)
+    one = asyncio.create_task(line.run(now))
+    await disk.writing.wait()
+    one.cancel()
+    await asyncio.gather(one, return_exceptions=True)
+    assert one.cancelled()
+    assert len(disk.frames) == 1
+    await line.run(now + 120)
+    sent = [stamp // 1000 for stamp, _ in disk.samples()["aws_sum", volume]]
+    assert sent == [end for end in ends if end <= BORN + 1200]
 
 
 async def test_a_full_disk_costs_no_more_questions() -> None:
