@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from exporter import logs
+from exporter.backoff import Backoff
 from exporter.clock import Clock
 from exporter.kubernetes.api import Api, Page
 from exporter.kubernetes.faults import (
@@ -78,8 +79,7 @@ class Pace:
     """
 
     def __init__(self, jitter: Callable[[], float]) -> None:
-        self._jitter = jitter
-        self._failures = 0
+        self._backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE, jitter)
 
     def pause(self, well: float, least: float | None = None) -> float:
         """
@@ -91,13 +91,10 @@ class Pace:
             least: what to wait at any rate after a failure; None after none.
         """
         if well >= WELL:
-            self._failures = 0
+            self._backoff.reset()
             if least is None:
                 return 0.0
-        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(self._failures, 16))
-        self._failures += 1
-        chance = self._jitter()
-        return max(pause * (0.75 + 0.5 * chance), (least or 0.0) * (1.0 + 0.25 * chance))
+        return self._backoff.next(least or 0.0)
 
 
 class _Known:

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from exporter import logs
+from exporter.backoff import Backoff
 from exporter.clock import Clock
 from exporter.errors import UnansweredError, UnsentError
 from exporter.remote import refusals
@@ -144,7 +145,7 @@ class Sender:
     # ---- a lane -----------------------------------------------------------------------------------------------------
 
     async def _lane(self, lane: str) -> None:
-        tenant, pace = self._tenant_of(lane), _Pace(self._jitter)
+        tenant, pace = self._tenant_of(lane), Backoff(FIRST_PAUSE, LONGEST_PAUSE, self._jitter)
         while True:
             try:
                 await self._next(lane, tenant, pace)
@@ -155,7 +156,7 @@ class Sender:
                 self._once.log(f"lane {lane}", "error", "remote_write_lane_failed", text, error=error)
                 await self._clock.sleep(pace.next())
 
-    async def _next(self, lane: str, tenant: str, pace: _Pace) -> None:
+    async def _next(self, lane: str, tenant: str, pace: Backoff) -> None:
         """One attempt at the lane's oldest frame, which is looked up each time: it may be dropped while we wait."""
         while not self._permitted():
             await self._clock.sleep(_LOOK)
@@ -176,14 +177,14 @@ class Sender:
             # A wrong token or tenant is put right by a person; the whole backlog is not thrown at it within seconds.
             await self._clock.sleep(pace.next())
 
-    async def _patient(self, body: bytes, tenant: str, pace: _Pace) -> Reply:
+    async def _patient(self, body: bytes, tenant: str, pace: Backoff) -> Reply:
         """The answer to a part of a frame, whenever it comes."""
         while (reply := await self._attempt(body, tenant, pace)) is None:
             self._told.retried()
         pace.reset()
         return reply
 
-    async def _attempt(self, body: bytes, tenant: str, pace: _Pace) -> Reply | None:
+    async def _attempt(self, body: bytes, tenant: str, pace: Backoff) -> Reply | None:
         """One request; None where the receiver cannot take it now, after the pause for that."""
         try:
             reply = await self._client.post(body, tenant)
@@ -193,7 +194,7 @@ class Sender:
             return None
         if meaning(reply) == "wait":
             self._say_waiting(tenant, reply)
-            await self._clock.sleep(pace.next(reply.retry_after))
+            await self._clock.sleep(pace.next() if reply.retry_after is None else pace.asked(reply.retry_after))
             return None
         self._say_well(tenant)
         return reply
@@ -291,28 +292,3 @@ def _spelled(labels: bytes) -> str:
     pairs = labels_of_row(Row(labels, ()))
     name = pairs.pop("__name__", "")
     return name + "{" + ", ".join(f'{key}="{value}"' for key, value in pairs.items()) + "}"
-
-
-class _Pace:
-    """
-    How long to wait between attempts.
-
-    Args:
-        jitter: from 0 to 1, by chance.
-    """
-
-    def __init__(self, jitter: Callable[[], float]) -> None:
-        self._jitter = jitter
-        self._failures = 0
-
-    def next(self, asked: float | None = None) -> float:
-        """Seconds to wait after one more failure; *asked* is the receiver's own wish."""
-        usual = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(self._failures, 16))
-        self._failures += 1
-        if asked is not None:
-            return max(asked, FIRST_PAUSE) * (1.0 + 0.25 * self._jitter())
-        return usual * (0.75 + 0.5 * self._jitter())
-
-    def reset(self) -> None:
-        """It went well."""
-        self._failures = 0
