@@ -14,8 +14,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from aiohttp import web
 
@@ -23,6 +21,7 @@ from exporter.demo.server import DemoServer
 from exporter.demo.sigv4 import Key
 from exporter.demo.sts import granted
 from exporter.demo.tables import ACCOUNT
+from exporter.demo.threads import Serving
 
 PATH = "/v1/credentials"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/storage-exporter"
@@ -40,7 +39,7 @@ TROUBLES: dict[str, str] = {
 """What may be the matter with it."""
 
 
-class Agent:
+class Agent(Serving):
     """
     One agent; use it as an async context manager.
 
@@ -105,15 +104,6 @@ class Agent:
             "AWS_CONTAINER_CREDENTIALS_FULL_URI": self.url,
             "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": str(self.token_file),
         }
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.stop()
 
     async def start(self) -> None:
         """Listen, on the port of before where it has listened before; `url` says where."""

@@ -11,10 +11,9 @@ import asyncio
 import ssl as tls
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any
 
 from aiohttp import web
 
@@ -42,15 +41,14 @@ from exporter.demo.kubernetes_store import Cluster, key_of
 from exporter.demo.kubernetes_watch import Watch
 from exporter.demo.kubernetes_wire import Ask
 from exporter.demo.outages import BAD_GATEWAY, BrokenOffError, break_off, wait_out
-from exporter.demo.threads import in_thread
+from exporter.demo.threads import Serving, in_thread
 
 TOKEN = "demo-kubernetes-token"  # noqa: S105  of the demo
 USER = "system:serviceaccount:monitoring:storage-exporter"
 KEPT_CALLS = 20_000
-_T = TypeVar("_T")
 
 
-class KubernetesServer:
+class KubernetesServer(Serving):
     """
     The simulated API; use it as an async context manager.
 
@@ -94,7 +92,6 @@ class KubernetesServer:
         self._calls: deque[KubernetesCall] = deque(maxlen=KEPT_CALLS)
         self._watches: set[Watch] = set()
         self._runner: web.AppRunner | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = asyncio.Event()
         self._ticker: asyncio.Task[None] | None = None
         self._unlisten: Callable[[], None] = _nothing
@@ -144,20 +141,6 @@ class KubernetesServer:
             "contexts": [{"name": "demo", "context": {"cluster": "demo", "user": "demo", "namespace": "monitoring"}}],
             "current-context": "demo",
         }
-
-    def run(self, work: Coroutine[Any, Any, _T]) -> _T:
-        """Run *work*, such as ``server.stop()``, on the server's loop, from another thread."""
-        assert self._loop is not None, "start the server first"  # noqa: S101
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.stop()
 
     async def start(self) -> None:
         """Listen; `url` says where."""

@@ -16,11 +16,10 @@ import re
 import ssl as tls
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any
 
 from aiohttp import web
 
@@ -30,7 +29,7 @@ from exporter.demo.mimir_pages import TENANT_HEADER, MimirPages, MimirRequest
 from exporter.demo.mimir_store import Tenant, text_of
 from exporter.demo.mimir_wire import Metadata, WireError, WriteRequest, decode, decompress
 from exporter.demo.outages import BAD_GATEWAY, BrokenOffError, break_off, wait_out
-from exporter.demo.threads import in_thread
+from exporter.demo.threads import Serving, in_thread
 
 ANONYMOUS = "anonymous"
 """The tenant of a receiver without tenants, as Mimir calls it."""
@@ -41,10 +40,9 @@ _LARGEST = 100 * 2**20
 _SWEEP = 60.0
 _TENANT = re.compile(r"[A-Za-z0-9!\-_.*'()]{1,150}")
 _AGENT = re.compile(r"[^\s/]+/\S+.*")
-_T = TypeVar("_T")
 
 
-class MimirServer:
+class MimirServer(Serving):
     """
     The simulated receiver; use it as an async context manager.
 
@@ -106,7 +104,6 @@ class MimirServer:
         self._refusals: list[Refusal] = []
         self._swept = 0.0
         self._runner: web.AppRunner | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = asyncio.Event()
 
     # --- for those who use it --------------------------------------------------------------------------------------
@@ -157,20 +154,6 @@ class MimirServer:
         """What a tenant has said about its families, by their names."""
         kept = self._tenants.get(tenant)
         return dict(kept.metadata) if kept else {}
-
-    def run(self, work: Coroutine[Any, Any, _T]) -> _T:
-        """Run *work*, such as ``server.stop()``, on the server's loop, from another thread."""
-        assert self._loop is not None, "start the server first"  # noqa: S101
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.stop()
 
     async def start(self) -> None:
         """Listen; `url` says where."""

@@ -14,8 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from aiohttp import web
 
@@ -26,7 +25,7 @@ from exporter.demo.faults import ERRORS, Fault, Faults, tweaks
 from exporter.demo.identities import Identities, Run, Span
 from exporter.demo.metric_queries import MetricDataRequest
 from exporter.demo.sigv4 import Key, SignatureError, verify
-from exporter.demo.threads import in_thread
+from exporter.demo.threads import Serving, in_thread
 from exporter.demo.wire import (
     AUTOSCALING,
     BACKUP,
@@ -105,7 +104,7 @@ class Call:
         }
 
 
-class DemoServer:
+class DemoServer(Serving):
     """
     The simulated AWS; use it as an async context manager.
 
@@ -194,15 +193,6 @@ class DemoServer:
             "AWS_DEFAULT_REGION": self.world.region,
             "AWS_EC2_METADATA_DISABLED": "true",
         }
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.stop()
 
     async def start(self) -> None:
         """Listen; `url` says where."""
