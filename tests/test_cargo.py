@@ -17,7 +17,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.cargo import Cargo, Shipping
+from exporter.cargo import POINTS, Cargo, Shipping
 from exporter.cloudwatch.batch import batches, members
 from exporter.cloudwatch.convert import SETTLED
 from exporter.cloudwatch.grid import Grid
@@ -280,6 +280,23 @@ async def test_several_attachments_make_one_series_of_the_worst() -> None:
     await line.run(now + 180)
     sent = disk.samples()["aws_stalled", "vol-1"]
     assert sent == [(end * 1000, 1.0 if end <= BORN + 1200 else 7.0) for end in ends if end <= BORN + 1380]
+
+
+async def test_series_that_are_one_count_towards_what_is_collected() -> None:
+    """Or a long look-back of many attachments would be held in memory whole."""
+    family = Family("aws_stalled", "", ("account_id", "region", "volume_id"))
+    one = row(kind=ATTACHMENT, family=family, statistic="Maximum", fold=Fold.MAX)
+    line = Line(Disk(), Cloud({}), [one])
+    line.discover([Resource(ATTACHMENT, SCOPE, (instance, "vol-1")) for instance in ("i-1", "i-2")], float(BORN))
+    (group,) = line.grid.groups
+    add = line.cargo.of(group, 0)
+    assert add is not None
+    for start in range(0, POINTS, 1000):
+        assert not line.cargo.full
+        ends = range(BORN + start * PERIOD, BORN + (start + 500) * PERIOD, PERIOD)
+        for member in range(2):
+            add(member, ends, [1.0] * 500)
+    assert line.cargo.full
 
 
 async def test_a_series_ends_when_its_resource_does() -> None:

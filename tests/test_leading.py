@@ -118,6 +118,26 @@ async def test_leadership_that_is_lost_takes_everything_along(monkeypatch: pytes
         assert parsed(text)["storage_exporter_lease_transitions_total", frozenset()] >= 2
 
 
+async def test_what_waits_when_another_has_led_is_given_up_and_asked_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Pushing, with a receiver that is away: the other one had it to send. A term that nobody interrupted keeps it."""
+    push = f"push: {{url: 'http://127.0.0.1:9/', outbox: {{path: {tmp_path / 'outbox'}}}}}"
+    prefix = "\nstorage_exporter_remote_write_"
+
+    def number(page: str, name: str) -> float:
+        return float((page.partition(prefix + name)[2].partition("\n")[0] or " 0").rpartition(" ")[2])
+
+    async with replica(monkeypatch, tmp_path, f"cluster: blue\ndelivery: {{mode: push, {push}}}\n") as it:
+        await it.over.until(lambda page: number(page, "outbox_requests{") > 0)
+        assert number((await it.over.get("/metrics"))[1], 'dropped_total{cluster="blue",reason="superseded"}') == 0
+        async with held(it):
+            await it.over.until(lambda page: 'leader{cluster="blue"} 0.0' in page)
+        text = await it.over.until(lambda page: number(page, 'dropped_total{cluster="blue",reason="superseded"}') > 0)
+        assert 'leader{cluster="blue"} 1.0' in text
+        await it.over.until(lambda page: number(page, "outbox_requests{") > 0)
+
+
 @pytest.mark.parametrize("fault", ["hang", "forbidden"])
 async def test_an_api_that_fails_ends_leadership(fault: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Where the Lease cannot be renewed, nothing is asked after the deadline, and all is well again afterwards."""

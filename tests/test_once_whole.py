@@ -46,6 +46,22 @@ async def test_once_reads_all_of_an_estate_that_a_pass_would_spread(monkeypatch:
     assert known == {bucket.name for bucket in world.buckets()}
 
 
+async def test_once_shows_the_newest_values_where_the_program_pushes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An hour of datapoints is for the receiver: printed are those of the usual pass, whatever `delivery` says."""
+    services = {name: {"enabled": name == "efs"} for name in SERVICES}
+    delivery = {"mode": "push", "push": {"url": "http://127.0.0.1:9/", "outbox": {"path": "/nowhere"}}}
+    printed = []
+    for more in ({}, {"delivery": delivery}):
+        with run_in_thread(World(1, WorldClock(at=T))) as server:
+            for name, value in server.environment().items():
+                monkeypatch.setenv(name, value)
+            app, failures = await once(config_of(services=services, cluster="blue", **more))
+        assert failures == {}
+        printed.append(parsed(exposition.plain(app.store.snapshot(T)).decode()))
+    assert printed[0] == printed[1]
+    assert any(name.endswith("_metered_io_bytes_per_second") for name, _ in printed[0])
+
+
 async def test_keys_and_backups_follow_in_every_scope(monkeypatch: pytest.MonkeyPatch) -> None:
     """In one `once` over two regions and two accounts protection already knows what the others found there."""
     main, *others = mission_worlds(1, WorldClock(at=T))
