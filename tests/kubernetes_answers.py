@@ -132,7 +132,7 @@ ANSWERS: Mapping[str, Answer] = {
         OF_CLAIM,
         ATTACHED,
         {
-            "stuck-attachment": without(ATTACHED, ("databases", "data-mongodb-0")),
+            "attach-stuck": without(ATTACHED, ("databases", "data-mongodb-0")),
             "volume-gone": without(ATTACHED, ("databases", "data-keydb-1")),
             "volume-orphaned": without(ATTACHED, ("observability", "data-tempo-ingester-0")),
             "by-hand": {**ATTACHED, **each("databases", ["quorum"]), **each("", [""])},  # released, attached still
@@ -203,7 +203,7 @@ ANSWERS: Mapping[str, Answer] = {
     "Attaching or detaching for more than 3 minutes": Answer(
         (*OF_CLAIM, "node", "operation"),
         scenes={
-            "stuck-attachment": {("databases", "data-mongodb-0", "node-a2", "attach"): 540.0},
+            "attach-stuck": {("databases", "data-mongodb-0", "node-a2", "attach"): 540.0},
             "node-loss": {("databases", claim, "node-a1", "detach"): 190.0 for claim in LOST_WITH_A1},
             "by-hand": {("databases", "quorum", "node-a2", "attach"): 500.0},
             "denied": NOTHING,
@@ -212,21 +212,21 @@ ANSWERS: Mapping[str, Answer] = {
     "EC2's view of the same volumes": Answer(
         ("volume_id", "instance_id", "state"),
         scenes={
-            "stuck-attachment": {("data-mongodb-0", "node-a2", "attaching"): 540.0},
+            "attach-stuck": {("data-mongodb-0", "node-a2", "attaching"): 540.0},
             "node-loss": {(claim, "node-a1", "detaching"): 190.0 for claim in LOST_WITH_A1},
             "by-hand": {("quorum", "node-a1", "attached"): 500.0, ("quorum", "node-a2", "attached"): 500.0},
         },
     ),
     "Attachments that fail, by reason": Answer(
         ("operation", "reason"),
-        scenes={"stuck-attachment": {("attach", "unexpected_state"): 1.0}, "node-loss": {("detach", "timeout"): 3.0}},
+        scenes={"attach-stuck": {("attach", "unexpected_state"): 1.0}, "node-loss": {("detach", "timeout"): 3.0}},
     ),
     # ---- nodes, zones, drivers
     "How full nodes are with volumes": Answer(
         ("node",),
         FULL,
         {
-            "stuck-attachment": {**FULL, ("node-a1",): 2 / 25, ("node-a2",): 5 / 25},
+            "attach-stuck": {**FULL, ("node-a1",): 2 / 25, ("node-a2",): 5 / 25},
             "node-loss": without(FULL, ("node-a1",)),
             "csi-driver-missing": without(FULL, ("node-b1",)),
             "volume-orphaned": {**FULL, ("node-c1",): 4 / 25},
@@ -244,7 +244,7 @@ ANSWERS: Mapping[str, Answer] = {
     "Pods that wait, and the zone of their volume (pods)": Answer(
         ("pod_name", "volume_id", "availability_zone"),
         scenes={
-            "stuck-attachment": {("mongodb-0", "data-mongodb-0", "ap-southeast-3a"): 1.0},
+            "attach-stuck": {("mongodb-0", "data-mongodb-0", "ap-southeast-3a"): 1.0},
             "node-loss": {(claim[5:], claim, "ap-southeast-3a"): 1.0 for claim in LOST_WITH_A1},
         },
     ),

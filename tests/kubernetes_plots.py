@@ -117,7 +117,7 @@ def _attachment(name: str, node: str, volume: str, made: float, *, attached: boo
 
 PLOTS = (
     Plot("quiet", replicas=(FIRST, SECOND)),
-    Plot("stuck-attachment", "stuck-attachment"),
+    Plot("attach-stuck", "attach-stuck"),
     Plot("node-loss", "node-loss", since=250),
     Plot("claim-terminating", "claim-terminating"),  # and kube-state-metrics is down
     Plot("csi-driver-missing", "csi-driver-missing"),

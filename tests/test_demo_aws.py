@@ -108,7 +108,7 @@ def test_volume_status(server: DemoServer, aws: dict[str, Any]) -> None:
         assert ("io-performance" in names) is (kinds[item["VolumeId"]] in {"gp3", "io1", "io2"})
     chosen = [{"Name": "volume-status.status", "Values": ["impaired", "warning"]}]
     assert aws["ec2"].describe_volume_status(Filters=chosen)["VolumeStatuses"] == []
-    server.world.scenario("ebs-stall", NOW - 60)
+    server.world.scenario("volume-stalled", NOW - 60)
     try:
         (item,) = aws["ec2"].describe_volume_status(Filters=chosen)["VolumeStatuses"]
     finally:

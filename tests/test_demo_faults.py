@@ -282,10 +282,12 @@ def test_control_pages(aws: dict[str, Any]) -> None:
         assert abs(control(server, "POST", "clock", {"at": None})[1]["now"] - time.time()) < 5
         assert control(server, "POST", "clock", {"at": NOW, "speed": 10})[1]["speed"] == 10
         assert set(control(server, "GET", "scenario")[1]["scenarios"]) == set(SCENARIOS)
-        assert control(server, "POST", "scenario", {"name": "ebs-stall", "start": NOW})[1]["name"] == "ebs-stall"
-        assert server.world.active == ("ebs-stall", NOW)
+        assert (
+            control(server, "POST", "scenario", {"name": "volume-stalled", "start": NOW})[1]["name"] == "volume-stalled"
+        )
+        assert server.world.active == ("volume-stalled", NOW)
         status, said = control(server, "POST", "scenario", {"name": "ebs-stahl"})
-        assert (status, "ebs-stall" in said["error"]) == (400, True)
+        assert (status, "volume-stalled" in said["error"]) == (400, True)
         rule = {"match": {"service": "efs"}, "kind": "denied", "count": 1}
         assert control(server, "POST", "faults", rule)[1][0]["kind"] == "denied"
         with clients(server, "efs") as (efs,):
@@ -296,3 +298,29 @@ def test_control_pages(aws: dict[str, Any]) -> None:
         assert control(server, "POST", "faults", {"kind": "plague"})[0] == 400
         page = control(server, "GET", "")[1]
         assert all(name in page for name in (*SCENARIOS, *KINDS))
+
+
+def test_scenarios_refuse_calls_while_they_run(server: DemoServer, aws: dict[str, Any]) -> None:
+    """
+    `denied` refuses GetMetricData, `throttled` whatever describes and measures; from their start on, until another
+    scenario. They are none of the faults made by hand.
+    """
+    asked = [query("q", "AWS/EBS", "VolumeReadOps", {"VolumeId": "vol-1"}, "Sum", 60)]
+    span = {"StartTime": NOW - 600, "EndTime": NOW}
+    try:
+        server.world.scenario("denied", NOW + 60)
+        aws["cloudwatch"].get_metric_data(MetricDataQueries=asked, **span)
+        server.world.scenario("denied", NOW)
+        assert refused(lambda: aws["cloudwatch"].get_metric_data(MetricDataQueries=asked, **span))[0] == "AccessDenied"
+        assert server.calls[-1].faults == ("denied",)
+        aws["cloudwatch"].list_metrics()
+        assert aws["ec2"].describe_volumes()["Volumes"]
+        server.world.scenario("throttled", NOW)
+        assert refused(aws["ec2"].describe_volumes)[0] == "Throttling"
+        assert refused(aws["efs"].describe_file_systems)[0] == "ThrottlingException"
+        assert refused(lambda: aws["cloudwatch"].get_metric_data(MetricDataQueries=asked, **span))[0] == "Throttling"
+        assert aws["sts"].get_caller_identity()["Account"] == server.world.account_id
+        assert server.faults.rules() == []
+    finally:
+        server.world.scenario("quiet")
+    assert aws["ec2"].describe_volumes()["Volumes"]

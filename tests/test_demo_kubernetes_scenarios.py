@@ -16,10 +16,10 @@ from tests.demo_kubernetes import ask, attachments, by_name, kubernetes, names_h
 from tests.demo_worlds import NOW, world
 
 
-def test_stuck_attachment() -> None:
+def test_attach_stuck() -> None:
     """The old attachment goes, the new one never is attached and says why after two minutes; the pod waits."""
     asked = world()
-    asked.scenario("stuck-attachment", NOW)
+    asked.scenario("attach-stuck", NOW)
     old, new = (asked.instance(name).instance_id for name in ("node-a1", "node-a2"))
     leaving = attachments(objects(asked, NOW + 10), asked, "data-mongodb-0")
     assert leaving.keys() == {old}
@@ -130,7 +130,7 @@ def test_official_models_know_every_field() -> None:
     asked = World(1, WorldClock(NOW))
     cluster = cluster_of(asked)
     with run_kubernetes_in_thread(cluster) as server, official(server) as apis:
-        for name in ("stuck-attachment", "node-loss", "claim-terminating", "csi-driver-missing"):
+        for name in ("attach-stuck", "node-loss", "claim-terminating", "csi-driver-missing"):
             asked.scenario(name, NOW - 200)
             for kind, lists in apis.lists().items():
                 given = ask(server, "GET", RESOURCES[kind].path).json["items"]

@@ -33,22 +33,22 @@ def test_efs_credits_drain_and_then_throughput_falls() -> None:
     assert balances[-1][1] == 0
 
 
-def test_ebs_throttle_shows_in_the_checks() -> None:
+def test_ebs_saturated_shows_in_the_checks() -> None:
     """At its IOPS limit the volume's check is 1, its rate the provisioned one, its latency up."""
     asked = world()
     given, latency = of_volume(asked, "data-postgres-0", paired=True), "VolumeAvgWriteLatency"
     before = points(asked, latency, given)[0][1]
-    asked.scenario("ebs-throttle", NOW - 3600)
+    asked.scenario("ebs-saturated", NOW - 3600)
     assert {value for _, value in points(asked, "VolumeIOPSExceededCheck", given, "Maximum")} == {1.0}
     assert points(asked, "VolumeAvgIOPS", given)[0][1] == pytest.approx(3000, rel=0.01)
     assert points(asked, latency, given)[0][1] > 5 * before
 
 
-def test_ebs_stall_lasts_eight_minutes() -> None:
+def test_volume_stalled_lasts_eight_minutes() -> None:
     """Eight minutes of VolumeStalledIOCheck = 1, and the volume's status is impaired for as long."""
     asked = world(NOW + 3600)
     volume = asked.volume("data-postgres-0")
-    asked.scenario("ebs-stall", NOW)
+    asked.scenario("volume-stalled", NOW)
     stalled = points(asked, "VolumeStalledIOCheck", of_volume(asked, volume.name, paired=True), "Maximum", back=5400)
     assert [stamp for stamp, value in stalled if value == 1] == list(range(int(NOW), int(NOW) + 480, 60))
     states = [asked.volume_status(volume, NOW + offset)[0] for offset in (-1, 0, 479, 480)]
@@ -70,28 +70,28 @@ def test_node_loss_moves_volumes_to_another_instance() -> None:
     assert asked.instance("node-a1").state(NOW + 100) == "terminated"
 
 
-def test_stuck_attachment_stays() -> None:
+def test_attach_stuck_stays() -> None:
     """The volume is still attaching a day later, and publishes nothing."""
     asked = world(NOW + 86_400)
-    asked.scenario("stuck-attachment", NOW)
+    asked.scenario("attach-stuck", NOW)
     volume = asked.volume("data-mongodb-0")
     assert [item.state(asked.now()) for item in volume.held(asked.now())] == ["attaching"]
     assert volume.state(asked.now()) == "in-use"
     assert points(asked, "VolumeReadOps", of_volume(asked, volume.name), "Sum") == []
 
 
-def test_late_cloudwatch_hides_nothing_that_was_seen() -> None:
-    """From the start on points come half an hour late; those that were there stay."""
+def test_cloudwatch_late_hides_nothing_that_was_seen() -> None:
+    """From the start on points come two hours late; those that were there stay."""
     clock = WorldClock(NOW)
     asked = World(1, clock)
     given = of_volume(asked, "data-mysql-0")
     before = points(asked, "VolumeReadOps", given, "Sum", back=1200)
-    asked.scenario("late-cloudwatch", NOW)
+    asked.scenario("cloudwatch-late", NOW)
     assert points(asked, "VolumeReadOps", given, "Sum", back=1200) == before
-    clock.set(NOW + 1200)
-    assert points(asked, "VolumeReadOps", given, "Sum", back=2400) == before
-    clock.set(NOW + 3600)
-    assert len(points(asked, "VolumeReadOps", given, "Sum", back=4800)) == 50
+    clock.set(NOW + 6900)
+    assert points(asked, "VolumeReadOps", given, "Sum", back=8100) == before
+    clock.set(NOW + 9000)
+    assert len(points(asked, "VolumeReadOps", given, "Sum", back=10_200)) == 50
 
 
 def test_volume_lifecycle() -> None:
@@ -114,6 +114,68 @@ def test_volume_lifecycle() -> None:
         "deleting",
         "absent",
     ]
+
+
+def test_zone_loss_takes_everything_of_one_zone() -> None:
+    """Nodes end, volumes stay `detaching` and publish nothing, targets fail, caches follow elsewhere; others go on."""
+    asked = world(NOW + 3600)
+    asked.scenario("zone-loss", NOW)
+    later = NOW + 3600
+    gone = {item.name for item in asked.estate.instances.values() if item.state(NOW + 301) == "terminated"}
+    assert gone == {"node-a1", "node-a2", "node-a3"}
+    for volume in asked.volumes(later):
+        states = {item.state(later) for item in volume.held(later)}
+        lost = volume.zone == "ap-southeast-3a"
+        assert states <= ({"detaching"} if lost else {"attached", "attaching"}), volume.name
+        assert asked.volume_status(volume, later)[0] == ("impaired" if lost else "ok")
+    dead, alive = of_volume(asked, "data-postgres-0"), of_volume(asked, "data-postgres-1")
+    assert max(stamp for stamp, _ in points(asked, "VolumeReadOps", dead, "Sum", back=7200)) == NOW - 60
+    assert max(stamp for stamp, _ in points(asked, "VolumeReadOps", alive, "Sum", back=7200)) > NOW + 3000
+    targets = asked.file_system("eks_production").mount_targets
+    assert [item.state_at(NOW - 1) for item in targets] == ["available"] * 3
+    assert {item.zone[-1]: item.state_at(NOW) for item in targets} == {"a": "error", "b": "available", "c": "available"}
+    for cache in asked.caches():
+        for shard in cache.shards():
+            members = [item for item in cache.nodes if item.shard == shard]
+            if any(item.zone[-1] != "a" for item in members):
+                first = asked.cache_node(cache.primary(shard, NOW + 61))
+                assert first.zone[-1] != "a", cache.name
+                assert not first.down(later)
+
+
+def test_a_busy_day_breaks_nothing() -> None:
+    """The old node is emptied onto the new one; what CloudWatch held back is there by the time it has caught up."""
+    clock = WorldClock(NOW + 6)
+    asked = World(1, clock)
+    asked.scenario("busy-day", NOW)
+    old, new = asked.instance("node-b2"), asked.instance("node-b3")
+    moved = [item for item in asked.volumes() if any(each.instance_id == old.instance_id for each in item.held(NOW))]
+    assert len(moved) >= 5
+    for volume in moved:
+        if volume.name == "root-node-b2":
+            assert not volume.exists(NOW + 3600)
+            continue
+        assert [item.instance_id for item in volume.held(NOW + 3600)] == [new.instance_id]
+        assert all(item.state(NOW + 3600) == "attached" for item in volume.held(NOW + 3600))
+    assert old.state(NOW + 3600) == "terminated"
+    given = of_volume(asked, "data-mysql-1")
+    clock.set(NOW + 6600)
+    assert max(stamp for stamp, _ in points(asked, "VolumeReadOps", given, "Sum", back=7200)) < NOW + 5400
+    clock.set(NOW + 7200)
+    assert max(stamp for stamp, _ in points(asked, "VolumeReadOps", given, "Sum", back=7200)) > NOW + 6900
+
+
+def test_backups_read_without_reaching_a_limit_for_long() -> None:
+    """While a backup reads, a volume and the shared files read much more; the checks are 1 only now and then."""
+    asked = world(NOW + 7200)
+    asked.scenario("busy-day", NOW)
+    given = of_volume(asked, "data-postgres-0")
+    reads = dict(points(asked, "VolumeReadBytes", given, "Sum", back=7200))
+    before, during = reads[int(NOW) + 3000], reads[int(NOW) + 4200]
+    assert during > 5 * before
+    pair = of_volume(asked, "data-postgres-0", paired=True)
+    checks = dict(points(asked, "VolumeThroughputExceededCheck", pair, "Maximum", back=7200))
+    assert sum(value for stamp, value in checks.items() if stamp >= NOW + 3600) <= 4
 
 
 def test_changes_by_hand() -> None:

@@ -27,7 +27,7 @@ SITUATIONS = {
     "s3": (("s3",), "quiet", 0),
     "elasticache": (("elasticache",), "quiet", 0),
     "protection": (("efs", "s3", "elasticache", "protection"), "quiet", 0),
-    "ebs-stall": (("ebs",), "ebs-stall", 300),
+    "volume-stalled": (("ebs",), "volume-stalled", 300),
     "efs-credits": (("efs",), "efs-credits", 5 * 3600),
     "s3-errors": (("s3",), "s3-errors", 900),
     "valkey-failover": (("elasticache",), "valkey-failover", 300),

@@ -105,7 +105,7 @@ async def test_a_whole_reading_has_every_family(monkeypatch: pytest.MonkeyPatch)
     """Over a few situations each family of the table is seen at least once: none is compared in name only."""
     cases = cases_of(
         "cluster, tags, pins and components",
-        "ebs-stall",
+        "volume-stalled",
         "two regions and another account",
         "kms-disabled, to be deleted",
     )

@@ -212,7 +212,7 @@ async def test_a_late_cloudwatch_shows_its_age_and_loses_nothing(monkeypatch: py
     async with line(monkeypatch, world=world) as over:
         await over.run(T, only="efs")
         before = over.own("storage_exporter_newest_datapoint_timestamp_seconds", aws_service="efs")
-        world.scenario("late-cloudwatch", T + 60)
+        world.scenario("cloudwatch-late", T + 60)
         for minute in range(8, 13):
             await over.run(T + 60 * minute, only="efs")
         assert over.own("storage_exporter_newest_datapoint_timestamp_seconds", aws_service="efs") <= before + 120

@@ -49,7 +49,7 @@ def mission(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     clock = SharedTime(folder / "time")
     clock.set(T, 0)
     world, *others = mission_worlds(1, clock)
-    world.scenario("ebs-stall")
+    world.scenario("volume-stalled")
     with run_in_thread(world, worlds=others) as server:
         for name, value in server.environment().items():
             monkeypatch.setenv(name, value)

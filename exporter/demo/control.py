@@ -137,7 +137,7 @@ client that signs its requests. {len(world.volumes())} volumes, {len(world.insta
 {len(world.caches())} caches; {calls} calls answered.</p>
 <h2>Clock</h2><p>{clock["utc"]} ({clock["now"]:.0f}), speed {clock["speed"]}. Set it:
 <code>POST /_demo/clock {{"at": unix seconds or null for real time, "speed": 0 stands still}}</code></p>
-<h2>Scenario</h2><table>{table}</table><p>Choose: <code>POST /_demo/scenario {{"name": "ebs-stall"}}</code></p>
+<h2>Scenario</h2><table>{table}</table><p>Choose: <code>POST /_demo/scenario {{"name": "volume-stalled"}}</code></p>
 <h2>Faults</h2><ul>{rules or "<li>none</li>"}</ul>
 <p><code>POST /_demo/faults {{"match": {{"service": "ec2", "operation": "DescribeVolumes"}}, "kind": "denied",
 "count": 1, "after": 0, "options": {{}}}}</code>; <code>DELETE /_demo/faults</code> ends them all.</p>

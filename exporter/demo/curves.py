@@ -13,7 +13,7 @@ import hashlib
 import math
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from exporter.demo.nouns import GIB, KIB, MIB, TIB, FileSystem, Volume
 
@@ -26,6 +26,9 @@ _CACHE_LIMIT = 400_000
 GP2_BUCKET = 5_400_000
 """I/O credits of a gp2 volume (EBS User Guide, General Purpose SSD volumes)."""
 
+COPIED_BYTES = 40.0 * MIB
+"""Bytes a second that a backup reads beside the ordinary work."""
+
 EFS_LEVEL = 1.2 * TIB
 """Where the credit balance of a bursting file system stands in ordinary days, bytes."""
 
@@ -34,6 +37,8 @@ EFS_LEVEL = 1.2 * TIB
 class Effects:
     """
     What a scenario does to the curves: per volume id, file system id or bucket, the instants between which it holds.
+
+    `late` is between which instants CloudWatch publishes how many seconds late; by the second it has caught up.
     """
 
     throttled: Mapping[str, tuple[float, float]] = field(default_factory=dict)
@@ -42,10 +47,11 @@ class Effects:
     drained: Mapping[str, float] = field(default_factory=dict)
     failing: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     swollen: Mapping[str, float] = field(default_factory=dict)
-    late_from: float = math.inf
+    late: tuple[float, float, float] = (math.inf, math.inf, 0.0)
     filling: Mapping[str, float] = field(default_factory=dict)
     saturated: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     silent: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    copied: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     @staticmethod
     def during(table: Mapping[str, tuple[float, float]], key: str, minute: float) -> bool:
@@ -143,6 +149,8 @@ class Curves:
         if Effects.during(self.effects.stalled, volume.volume_id, minute):
             return VolumeMinute(0, 0, 0, 0, 0.0, 0.0, 0.0, 0, 0, 1)
         load = volume.load
+        if Effects.during(self.effects.copied, volume.volume_id, minute):
+            load = replace(load, read_iops=load.read_iops + COPIED_BYTES / (64 * KIB), read_kib=64.0)
         rate = self.day(minute, load.swing) * (0.7 + 0.6 * dice[0])
         if dice[1] < 0.015:
             rate *= 2.6  # a checkpoint, a compaction
@@ -218,6 +226,8 @@ class Curves:
     def _file_minute(self, system: FileSystem, minute: int, credits_left: float, permitted: float) -> FileMinute:
         dice = self.chance(system.file_system_id, minute)
         load = system.load
+        if Effects.during(self.effects.copied, system.file_system_id, minute):
+            load = replace(load, read=load.read + COPIED_BYTES)
         rate = self.day(minute, load.swing) * (0.75 + 0.5 * dice[0])
         if dice[7] < load.idle_share:
             rate = 0.0

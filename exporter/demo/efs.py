@@ -157,7 +157,7 @@ def _mount_target(world: World, system: FileSystem, target: MountTarget) -> Body
         "MountTargetId": target.mount_target_id,
         "FileSystemId": system.file_system_id,
         "SubnetId": target.subnet_id,
-        "LifeCycleState": target.state,
+        "LifeCycleState": target.state_at(world.now()),
         "IpAddress": target.address,
         "NetworkInterfaceId": target.interface_id,
         "AvailabilityZoneId": target.zone_id,

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from exporter.demo.curves import MINUTE, Curves, FileMinute, VolumeMinute
+from exporter.demo.curves import MINUTE, Curves, Effects, FileMinute, VolumeMinute
 from exporter.demo.estate import Estate
 from exporter.demo.nouns import KIB, FileSystem, Instance, Volume
 
@@ -373,8 +373,14 @@ class Publisher:
             return None
         if metric == "PercentIOLimit" and system.performance_mode != "generalPurpose":
             return None
-        row = FILE_SYSTEM[metric]
-        return Source(MINUTE, lambda at: row(self.curves.files(system, at)) if system.exists(at) else None)
+        row, silent = FILE_SYSTEM[metric], self.curves.effects.silent
+
+        def at(minute: int) -> Datum | None:
+            if not system.exists(minute) or Effects.during(silent, system.file_system_id, minute):
+                return None
+            return row(self.curves.files(system, minute))
+
+        return Source(MINUTE, at)
 
 
 def last_sync(system: FileSystem, at: float) -> int:

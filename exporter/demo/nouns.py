@@ -113,7 +113,11 @@ class Instance:
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """One attachment: asked for at `since`, usable from `attached`, given up at `detaching`, gone at `until`."""
+    """
+    One attachment: asked for at `since`, usable from `attached`, given up at `detaching`, gone at `until`.
+
+    From `dark` on nothing passes through it, though AWS still lists it.
+    """
 
     instance_id: str
     device: str
@@ -123,6 +127,7 @@ class Attachment:
     until: float = NEVER
     busy: bool = False
     delete_on_termination: bool = False
+    dark: float = NEVER
 
     def state(self, at: float) -> str | None:
         """AWS's word for the state at *at*, None while there is no such attachment."""
@@ -134,7 +139,7 @@ class Attachment:
 
     def carries(self, minute: float) -> bool:
         """Whether I/O can pass in the minute that starts at *minute*: attached at its start, not yet gone."""
-        return self.attached <= minute < self.until
+        return self.attached <= minute < min(self.until, self.dark)
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,7 +282,7 @@ class FastRestore:
 
 @dataclass(frozen=True, slots=True)
 class MountTarget:
-    """An address of a file system in one zone."""
+    """An address of a file system in one zone; as of `failed` it does not answer."""
 
     mount_target_id: str
     zone: str
@@ -286,6 +291,11 @@ class MountTarget:
     interface_id: str
     address: str
     state: str = "available"
+    failed: float = NEVER
+
+    def state_at(self, at: float) -> str:
+        """AWS's word for the state at *at*."""
+        return "error" if at >= self.failed else self.state
 
 
 @dataclass(frozen=True, slots=True)

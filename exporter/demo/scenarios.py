@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from exporter.demo import cache_scenarios, claim_scenarios
+from exporter.demo import cache_scenarios, claim_scenarios, work_scenarios
 from exporter.demo.curves import Effects
 from exporter.demo.estate import Estate, attachment
 from exporter.demo.nouns import NEVER, FileSystem, Instance, Load, Volume, leave
@@ -21,12 +21,12 @@ _FAILING, _SWOLLEN, _OPENED = (f"officeless-{name}-production" for name in ("mim
 SCENARIOS: dict[str, str] = {
     "quiet": "an ordinary day: office-hours rhythm, nothing broken",
     "efs-credits": "eks_production spends its burst credits in about four hours, then falls to its baseline throughput",
-    "ebs-throttle": "the volume of data-postgres-0 runs at its IOPS limit: exceeded checks, latency up",
-    "ebs-stall": "the volume of data-postgres-0 completes no I/O for eight minutes; its status is impaired",
+    "ebs-saturated": "the volume of data-postgres-0 runs at its IOPS limit: exceeded checks, latency up",
+    "volume-stalled": "the volume of data-postgres-0 completes no I/O for eight minutes; its status is impaired",
     "ebs-degraded": "the volume of data-postgres-0 is slower than it should be for an hour; its status is a warning",
-    "stuck-attachment": "the volume of data-mongodb-0 leaves node-a1 and stays `attaching` on node-a2",
+    "attach-stuck": "the volume of data-mongodb-0 leaves node-a1 and stays `attaching` on node-a2",
     "node-loss": "node-a1 goes; its volumes detach and come up on node-a2 six minutes later",
-    "late-cloudwatch": "CloudWatch publishes 30 minutes late",
+    "cloudwatch-late": "CloudWatch publishes two hours late",
     "kms-disabled": "the key of the file systems is disabled; an hour later its deletion in seven days is scheduled",
     "backup-failed": "every backup of AWS Backup fails from now on",
     "s3-errors": "S3 fails three of ten requests to officeless-mimir-production, and is slow",
@@ -35,13 +35,15 @@ SCENARIOS: dict[str, str] = {
     "volume-lifecycle": "a volume appears after 1 minute, attaches, detaches after 30 and is deleted after 45",
     **cache_scenarios.SCENARIOS,
     **claim_scenarios.SCENARIOS,
+    **work_scenarios.SCENARIOS,
 }
 """Name and one line for people, by name."""
 
 Identify = Callable[[str], str]
 """A volume's name to its id."""
 
-LATE_SECONDS = 1800.0
+LATE_SECONDS = 7200.0
+"""How late CloudWatch is in `cloudwatch-late`."""
 
 
 def apply(name: str, start: float, estate: Estate, identify: Identify) -> tuple[Estate, Effects]:
@@ -66,6 +68,8 @@ def apply(name: str, start: float, estate: Estate, identify: Identify) -> tuple[
     changed = estate.copy()
     if name in cache_scenarios.SCENARIOS:
         return changed, cache_scenarios.apply(name, start, changed)
+    if name in work_scenarios.SCENARIOS:
+        return changed, work_scenarios.apply(name, start, changed, identify)
     if name in claim_scenarios.SCENARIOS:
         claim_scenarios.apply(name, start, changed)
     act = _ACTS.get(name)
@@ -153,7 +157,7 @@ def _drain(estate: Estate, start: float, _: Identify) -> Effects:
 
 
 def _be_late(_estate: Estate, start: float, _: Identify) -> Effects:
-    return Effects(late_from=start)
+    return Effects(late=(start, math.inf, LATE_SECONDS))
 
 
 def _disable_key(estate: Estate, start: float, _: Identify) -> None:
@@ -181,11 +185,11 @@ def _open_bucket(estate: Estate, start: float, _: Identify) -> None:
 
 _ACTS: Mapping[str, Callable[[Estate, float, Identify], Effects | None]] = {
     "efs-credits": _drain,
-    "ebs-throttle": _throttle,
-    "ebs-stall": _stall,
+    "ebs-saturated": _throttle,
+    "volume-stalled": _stall,
     "ebs-degraded": _degrade,
-    "late-cloudwatch": _be_late,
-    "stuck-attachment": _stick,
+    "cloudwatch-late": _be_late,
+    "attach-stuck": _stick,
     "node-loss": _lose_node,
     "kms-disabled": _disable_key,
     "backup-failed": _fail_backups,

@@ -44,6 +44,7 @@ from exporter.demo.wire import (
     refusal,
     render_error,
 )
+from exporter.demo.work_scenarios import REFUSALS
 from exporter.demo.world import World
 
 ACCESS_KEY_ID = "AKIAIOSFODNN7EXAMPLE"
@@ -232,6 +233,7 @@ class DemoServer(Serving):
             if call.access_key_id:
                 span = self.identities.began(call.access_key_id, call.service, call.operation, arrived)
             rules = self.faults.take(call.service, call.operation)
+            rules += self._refusals(self._world_of(request)).take(call.service, call.operation)
             call = replace(call, faults=tuple(rule.kind for rule in rules))
             await self._delay(rules)
             reply, asked = self._reply(request, call, rules)
@@ -307,6 +309,14 @@ class DemoServer(Serving):
         if found is None:
             found = World.empty(self.world.seed, self.world.now, account_id=request.account_id, region=request.region)
             self.add_world(found)
+        return found
+
+    def _refusals(self, world: World) -> Faults:
+        """The faults that belong to the scenario of *world*, once it has begun."""
+        name, start = world.active
+        found = Faults()
+        for each in REFUSALS.get(name, ()) if world.now() >= start else ():
+            found.add_from(each)
         return found
 
     def _account_buckets(self, account_id: str) -> list[Bucket]:

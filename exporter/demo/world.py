@@ -282,8 +282,10 @@ class World(BucketWorld, CacheWorld, KeyWorld):
         return self._publisher.source(namespace, metric, dimensions)
 
     def _visible(self, finished: float, usual: float, instant: float) -> bool:
-        late = finished + usual >= self.effects.late_from
-        return instant >= finished + (max(usual, scenarios.LATE_SECONDS) if late else usual)
+        begin, end, by = self.effects.late
+        if begin <= finished + usual < end:
+            return instant >= max(finished + usual, min(finished + by, end))
+        return instant >= finished + usual
 
     # --- changes by hand -------------------------------------------------------------------------------------------
 

@@ -32,7 +32,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "error": {"code": "InternalFailure", "message": "a demo fault", "status": 500},
     "messages": {"code": "Soak", "value": "a message"},
 }
-TROUBLED = ("node-loss", "late-cloudwatch", "ebs-stall", "volume-lifecycle", "stuck-attachment", "valkey-failover")
+TROUBLED = ("node-loss", "cloudwatch-late", "volume-stalled", "volume-lifecycle", "attach-stuck", "valkey-failover")
 """Scenarios that are played on, one after the other; each a change of what exists or of what is published."""
 
 CONFIG = """
