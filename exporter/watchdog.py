@@ -44,6 +44,12 @@ GRACE = 30.0
 STUTTER = 5.0
 """A lag of the loop, in seconds, after which everything gets a new grace: nothing could happen meanwhile."""
 
+ALIVE = 600.0
+"""
+Seconds between two lines that say the program runs. It may have nothing else to say for days; an alert on its silence
+(rules/loki/exporter.yaml) and on a log that does not arrive needs them.
+"""
+
 _DEEPEST = 40
 
 
@@ -139,12 +145,18 @@ class Watchdog:
         expectations: told when the loop turns again.
 
         stalled: seconds without a turn that are a stall.
+
+        alive: seconds between two lines that say so.
     """
 
-    def __init__(self, telemetry: Telemetry, expectations: Expectations, stalled: float = STALLED) -> None:
+    def __init__(
+        self, telemetry: Telemetry, expectations: Expectations, stalled: float = STALLED, alive: float = ALIVE
+    ) -> None:
         self._telemetry = telemetry
         self._expectations = expectations
         self._stalled = stalled
+        self._alive = alive
+        self._say_at = math.inf
         self._longest = Longest()
         self._shown = -1.0
         self._lock = threading.Lock()
@@ -157,6 +169,7 @@ class Watchdog:
         """Watch the running loop meanwhile."""
         loop, ended = asyncio.get_running_loop(), threading.Event()
         self._telemetry.loop_stalled(0)
+        self._say_at = time.monotonic() + self._alive
         self._beat(loop)
         watcher = threading.Thread(
             target=self._watch, args=(threading.get_ident(), ended), name="watchdog", daemon=True
@@ -183,6 +196,9 @@ class Watchdog:
         if lag > self._stalled:
             self._tell(self._due, None)  # also where the thread got no turn itself
             logs.log(_LOG, "warning", "loop_turns", f"the event loop turns again, after {lag:.1f} s")
+        if now >= self._say_at:
+            self._say_at = now + self._alive
+            logs.log(_LOG, "info", "alive", "this replica runs: its event loop turns")
         self._due = now + BEAT
         self._handle = loop.call_later(BEAT, self._beat, loop)
 

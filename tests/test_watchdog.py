@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import math
 import os
 import signal
@@ -23,7 +24,8 @@ from hypothesis import strategies as st
 from exporter.clock import SystemClock
 from exporter.demo import World, WorldClock, run_in_thread
 from exporter.scheduler import Job, Outcome, Scheduler, next_turn, phase
-from exporter.watchdog import Expectations, Longest
+from exporter.telemetry import Telemetry
+from exporter.watchdog import Expectations, Longest, Watchdog
 from tests.aws_wire import VirtualClock, told
 from tests.harness import T, parsed
 from tests.running import running
@@ -107,6 +109,21 @@ def _stick_and_recover(process: subprocess.Popen[str], port: int) -> None:
 
 def _read(stream: IO[str], lines: list[str]) -> None:
     lines.extend(stream)
+
+
+@pytest.mark.parametrize(("alive", "says"), [(0.6, True), (600.0, False)])
+async def test_it_says_now_and_then_that_it_runs(caplog: pytest.LogCaptureFixture, alive: float, says: bool) -> None:
+    """A line when its time has come and again after it, none before: also a quiet exporter is not silent."""
+    caplog.set_level("INFO", "exporter")
+    beats: list[logging.LogRecord] = []
+    expectations = Expectations(SystemClock())
+    with Watchdog(Telemetry("test"), expectations, alive=alive).watching():
+        begun = time.monotonic()
+        while len(beats) < 2 and time.monotonic() - begun < (20 if says else 1.5):
+            await asyncio.sleep(0.05)
+            beats = [each for each in caplog.records if getattr(each, "event", "") == "alive"]
+        assert len(beats) == (2 if says else 0)
+        assert not says or beats[1].created - beats[0].created > 0.55
 
 
 async def test_a_pass_that_does_not_heed_its_deadline_is_named_until_it_ends() -> None:
