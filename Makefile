@@ -7,6 +7,7 @@ PUSH ?=
 SEED ?=
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+MUTANTS_ARGS ?=
 UPGRADE ?=
 PYTHON ?=
 SOAK_MINUTES ?= 5
@@ -17,9 +18,9 @@ BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header $(UPGRADE) pyproject.toml
 TEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
-CODE := exporter tests
+CODE := exporter tests rules
 
-.PHONY: help run test coverage lint format tools bench soak docs lock venv clean
+.PHONY: help run test coverage lint format tools bench soak rules mutants scorecard docs lock venv clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -28,12 +29,13 @@ help:  ## this list
 run: venv  ## a simulated AWS and the exporter against it, on PORT=9116; also SEED=, SCENARIO= and PUSH=1
 	$(BIN)/storage-exporter demo --port $(PORT) $(if $(SEED),--seed $(SEED)) $(if $(SCENARIO),--scenario $(SCENARIO)) $(if $(PUSH),--push)
 
-# The tests use Debian's prometheus, promtool, alertmanager and amtool. Without them a developer's run skips those tests
-# and says so; under CI=true that is an error.
+# The tests use Debian's prometheus, promtool, alertmanager and amtool, and Grafana's grammar of LogQL (node, npm). Without
+# them a developer's run skips those tests and says so; under CI=true that is an error.
 # Three at a time on two cores, for much of a test is waiting; and without coverage, which takes as much again as the
 # tests themselves.
 test: lint  ## lint, then every test; PYTEST_ARGS='-k word' for some, WORKERS=0 for one after another
 	@tools/debian_tools.sh || test -z "$$CI"
+	@tools/logql_tools.sh || test -z "$$CI"
 	$(TEST) $(PYTEST_ARGS)
 
 coverage: venv  ## every test, with coverage of lines and branches: at least 85 %
@@ -49,14 +51,25 @@ format: venv  ## apply the formatter and ruff's safe fixes
 	$(BIN)/ruff check --quiet --fix-only .
 	$(BIN)/ruff format .
 
-tools:  ## fetch prometheus, promtool, alertmanager and amtool into .tools/ (Debian packages, no root)
+tools:  ## fetch prometheus, promtool, alertmanager, amtool (Debian packages, no root) and Grafana's LogQL grammar into .tools/
 	tools/debian_tools.sh
+	tools/logql_tools.sh
 
 bench: venv  ## about 100,000 series: what a sweep costs, into tests/bench/RESULTS.md; BENCH_ARGS='--series 1000000'
 	$(BIN)/python -m tests.bench $(BENCH_ARGS)
 
 soak: venv  ## every fault in turn for SOAK_MINUTES=5, then what must still be true; also SEED=
 	$(BIN)/python -m tests.soak --minutes $(SOAK_MINUTES) $(if $(SEED),--seed $(SEED))
+
+rules: venv  ## write rules/mimir, rules/thresholds.yaml and rules/tests anew from rules/build
+	$(BIN)/python -m rules.build
+
+mutants: venv tools  ## one change at a time in every rule: how many the tests catch; MUTANTS_ARGS='efs --only Credits'
+	$(BIN)/python -m tests.rules.mutants $(MUTANTS_ARGS)
+	$(BIN)/python -m tests.rules.mutants_logql
+
+scorecard: venv tools  ## minutes from cause to page, scenario by scenario, into tests/rules/RESULTS.md
+	$(BIN)/python -m tests.rules.scorecard
 
 docs: venv  ## write exporter/METRICS.md anew from the tables in the code
 	$(BIN)/storage-exporter metrics --markdown > .METRICS.md.new || { rm -f .METRICS.md.new; exit 1; }

@@ -1,0 +1,1 @@
+"""The rule pack: its text, what it does, how it arrives."""
