@@ -29,6 +29,7 @@ from exporter.policy import policy as policy_document
 from exporter.pushing import USER_AGENT
 from exporter.remote.trial import try_receiver
 from exporter.report import Report
+from exporter.ruling import rules
 from exporter.services.registry import SERVICES
 from exporter.settings import notices, pushes
 
@@ -43,7 +44,7 @@ _CONFIG = click.option(
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="storage-exporter")
 def main() -> None:
-    r"""
+    """
     The AWS storage tier under EKS as Prometheus metrics: EBS, EFS, S3 and ElastiCache, their use beside their limits,
     their keys and backups, at the smallest CloudWatch bill. Reads AWS, changes nothing.
 
@@ -53,10 +54,11 @@ def main() -> None:
                                  storage-exporter plan      (what that costs a month)
                                  storage-exporter run       (serves /metrics on :9116)
     What it may do there:        storage-exporter policy    (IAM policy)
+    Alerts to Mimir and Loki:    storage-exporter rules     (check, diff, sync, render)
 
     Credentials, region and endpoints come from AWS's own variables and files (AWS_PROFILE, AWS_REGION, ...), from
     EKS Pod Identity or from IRSA.
-    """
+    """  # noqa: D301 - click reads \b as: do not wrap
 
 
 @main.command()
@@ -235,6 +237,9 @@ def demo(
     with _refusals():
         options = {"port": port, "aws_port": aws_port, "seed": seed}
         asyncio.run(demonstration.run(config_path, **options, scenario=scenario, speed=speed, push=push))
+
+
+main.add_command(rules)
 
 
 # ---- helpers ------------------------------------------------------------------------------------------------------

@@ -10,6 +10,8 @@ a message. A message names the thing, what was tried and the next step; it never
      ├─ ConfigError             the configuration is wrong: every fault at once, exit code 2
      ├─ CredentialsError        no usable credentials, or AWS refused the ones we have
      ├─ OutboxError             finished requests cannot be kept on disk (`remote.outbox`)
+     ├─ RulesError              rules cannot be handed on as asked (`ruler`)
+     │   └─ RulerError          a ruler did not give or take what was asked
      ├─ KubernetesError         the Kubernetes API did not give what was asked (`kubernetes.faults`)
      ├─ ReceiverError           the receiver of remote write was not asked, or did not answer
      │   ├─ UnansweredError     no whole answer: timeout, connection, TLS
@@ -66,6 +68,25 @@ class CredentialsError(ExporterError):
 
 class OutboxError(ExporterError):
     """Finished requests cannot be kept on disk. The message names the directory and the next step."""
+
+
+class RulesError(ExporterError):
+    """Rules cannot be written or handed on as asked. The message names them and the next step."""
+
+
+class RulerError(RulesError):
+    """
+    A ruler refused a request, or did not answer.
+
+    Args:
+        message: names the ruler, what it said and the next step.
+
+        refused: whether that is for what was sent, so that another request may go well.
+    """
+
+    def __init__(self, message: str, *, refused: bool = False) -> None:
+        self.refused = refused
+        super().__init__(message)
 
 
 class AwsError(ExporterError):

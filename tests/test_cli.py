@@ -23,6 +23,14 @@ def cli(*words: str) -> Result:
     return CliRunner().invoke(main, words)
 
 
+@pytest.mark.parametrize("words", [["--help"], ["rules", "--help"]])
+def test_lines_of_the_help_stand_as_they_were_written(words: list[str]) -> None:
+    """What must not be wrapped is not, and the sign that says so is not shown."""
+    lines = CliRunner().invoke(main, words).output.splitlines()
+    assert not any("\\b" in line for line in lines)
+    assert any(line.startswith(("  storage-exporter rules check", "  Try it")) for line in lines)
+
+
 def test_help_names_the_ways_in() -> None:
     """A stranger learns from --help how to try it, how to run it and what it may do."""
     text = cli("--help").output

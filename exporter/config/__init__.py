@@ -1,9 +1,9 @@
 """
 The configuration: one strict YAML file, typed, with every mistake of it reported at once.
 
-`values` and `leaves` are single values, `node` is what a section is, `tree`, `services`, `kubernetes` and `delivery`
-are the sections, `document` reads YAML, `reading` brings them together. Import from here. What needs the services'
-tables (row names, spans) is checked by the application, with `Fault` and `did_you_mean`.
+`values` and `leaves` are single values, `node` is what a section is, `tree`, `services`, `kubernetes`, `delivery` and
+`rules` are the sections, `document` reads YAML, `reading` brings them together. Import from here. What needs the
+services' tables (row names, spans) is checked by the application, with `Fault` and `did_you_mean`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from exporter.config.delivery import Auth, Basic, Delivery, Outbox, Push, Tls
 from exporter.config.kubernetes import Kubernetes, Lease, Shards
 from exporter.config.leaves import spell_seconds
 from exporter.config.reading import dump, json_schema, load, parse
+from exporter.config.rules import Alert, LokiRuler, MimirRuler, Ruler, Rules
 from exporter.config.services import S3, Exclude, Job, JobMetric, RowSettings, Select, Service, Services
 from exporter.config.tree import Budget, Config, Limits, Log, Pins, Role, Scope, Web
 from exporter.config.values import HIDDEN, Regex, Secret, did_you_mean, show
@@ -19,6 +20,7 @@ from exporter.config.values import HIDDEN, Regex, Secret, did_you_mean, show
 __all__ = [
     "HIDDEN",
     "S3",
+    "Alert",
     "Auth",
     "Basic",
     "Budget",
@@ -31,12 +33,16 @@ __all__ = [
     "Lease",
     "Limits",
     "Log",
+    "LokiRuler",
+    "MimirRuler",
     "Outbox",
     "Pins",
     "Push",
     "Regex",
     "Role",
     "RowSettings",
+    "Ruler",
+    "Rules",
     "Scope",
     "Secret",
     "Select",

@@ -95,6 +95,22 @@ class Tls(Node):
             yield ("insecure_skip_verify",), "makes ca_file useless; remove one of the two"
 
 
+def header_faults(section: Mapping[str, Any]) -> Iterator[Wrong]:
+    """A header of *section* that is given twice, that the exporter sets itself, or that another key of it sets."""
+    seen: dict[str, str] = {}
+    for name in mapping_in(section, "headers"):
+        lower = name.lower()
+        if lower in seen:
+            yield ("headers", name), f"is the same header as {seen[lower]}; keep one"
+        elif lower in _OURS:
+            yield ("headers", name), "is set by the exporter itself; remove it"
+        elif lower == "x-scope-orgid" and (section.get("tenant") is not None or section.get("tenants")):
+            yield ("headers", name), "is what tenant sets; keep one"
+        elif lower == "authorization" and section.get("auth") is not None:
+            yield ("headers", name), "is what auth sets; keep one"
+        seen.setdefault(lower, name)
+
+
 class Outbox(Node):
     """Finished requests on disk, until the receiver has taken them."""
 
@@ -145,18 +161,7 @@ class Push(Node):
         """A header is said once; labels of ours are not overwritten; what has no scope has a tenant too."""
         if section.get("tenants") and section.get("tenant") is None:
             yield (("tenant",), "is needed beside tenants, for series that belong to no scope of theirs; give a tenant")
-        seen: dict[str, str] = {}
-        for name in mapping_in(section, "headers"):
-            lower = name.lower()
-            if lower in seen:
-                yield ("headers", name), f"is the same header as {seen[lower]}; keep one"
-            elif lower in _OURS:
-                yield ("headers", name), "is set by the exporter itself; remove it"
-            elif lower == "x-scope-orgid" and (section.get("tenant") is not None or section.get("tenants")):
-                yield ("headers", name), "is what tenant sets; keep one"
-            elif lower == "authorization" and section.get("auth") is not None:
-                yield ("headers", name), "is what auth sets; keep one"
-            seen.setdefault(lower, name)
+        yield from header_faults(section)
         for name in mapping_in(section, "external_labels"):
             if name == "cluster":
                 yield ("external_labels", name), "is set by the top-level key `cluster`; give it there"

@@ -174,8 +174,10 @@ def regex() -> Leaf:
     return Leaf(read, {"type": "string", "format": "regex"})
 
 
-def url() -> Leaf:
-    """An http or https address without user and password in it; kept as text."""
+def url(
+    credentials: str = "delivery.push.auth", example: str = "http://mimir-distributor.monitoring:8080/api/v1/push"
+) -> Leaf:
+    """An http or https address without user and password in it; kept as text. *credentials*: where those belong."""
     what = "an http:// or https:// address"
 
     def read(value: Any) -> str:
@@ -186,9 +188,9 @@ def url() -> Leaf:
         except ValueError:
             raise ValueError(f"is not {what}: its host or port cannot be read (the value is not shown here)") from None
         if "@" in got:
-            raise ValueError("holds a user or password (the value is not shown here); move them to delivery.push.auth")
+            raise ValueError(f"holds a user or password (the value is not shown here); move them to {credentials}")
         if parts.scheme not in ("http", "https") or not host or not got.isprintable() or " " in got:
-            raise _not(value, what, ", such as http://mimir-distributor.monitoring:8080/api/v1/push")
+            raise _not(value, what, f", such as {example}")
         return str(got)
 
     return Leaf(read, {"type": "string", "pattern": r"^https?://|\$\{"})

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 import types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -36,7 +36,11 @@ _DEEPEST = 40
 _Faults = list[tuple[Path, str]]
 
 
-def load(path: str | None, environ: Mapping[str, str]) -> Config:
+Known = Callable[[Mapping[str, Any]], Iterable[tuple[Path, str]]]
+"""Faults that only somebody sees who knows more than the tree does: of what a file gives, with types not checked."""
+
+
+def load(path: str | None, environ: Mapping[str, str], known: Known | None = None) -> Config:
     """
     The configuration of the file *path*, or the defaults where there is none.
 
@@ -44,6 +48,8 @@ def load(path: str | None, environ: Mapping[str, str]) -> Config:
         path: as the user gave it, it names the source in messages; None for the defaults.
 
         environ: where ``${VARIABLE}`` comes from.
+
+        known: finds more faults, to be said together with the rest.
 
     Raises:
         `ConfigError`: with every fault, in the order of the file.
@@ -55,7 +61,7 @@ def load(path: str | None, environ: Mapping[str, str]) -> Config:
     except (OSError, ValueError) as error:
         fault = _unreadable(error)
     else:
-        return parse(text, environ, path)
+        return parse(text, environ, path, known)
     raise ConfigError(path, [fault])
 
 
@@ -72,7 +78,7 @@ def _unreadable(error: OSError | ValueError) -> Fault:
     return Fault("", f"cannot be read: {reason}; check the path and that the exporter's user may read it")
 
 
-def parse(text: str, environ: Mapping[str, str], source: str) -> Config:
+def parse(text: str, environ: Mapping[str, str], source: str, known: Known | None = None) -> Config:
     """The configuration that the YAML *text* holds; *source* names it in messages. Raises as `load` does."""
     try:
         read = document.read(text)
@@ -83,11 +89,11 @@ def parse(text: str, environ: Mapping[str, str], source: str) -> Config:
             "", "is nested too deeply, or its aliases (*name) repeat without end; a configuration has nine levels"
         )
     else:
-        return build(read, environ, source)
+        return build(read, environ, source, known)
     raise ConfigError(source, [fault])
 
 
-def build(read: document.Document, environ: Mapping[str, str], source: str) -> Config:
+def build(read: document.Document, environ: Mapping[str, str], source: str, known: Known | None = None) -> Config:
     """The configuration that a document's plain data holds; see `parse`."""
     faults: _Faults = list(read.faults)
     if read.data is not None and not isinstance(read.data, Mapping):
@@ -100,6 +106,8 @@ def build(read: document.Document, environ: Mapping[str, str], source: str) -> C
     faults += [fault for fault in mistyped if fault[0] not in broken]
     broken |= {path for path, _ in mistyped}
     faults += [fault for fault in _rules(Config, data, ()) if fault[0] not in broken]
+    broken |= {path for path, _ in faults}
+    faults += [fault for fault in (known(data) if known else ()) if fault[0] not in broken]
     if config is None or faults:
         raise ConfigError(source, _in_order(faults, data, read.lines))
     return config

@@ -3,8 +3,8 @@ The configuration as a tree of types: every key with its unit, its default and w
 
 The descriptions become the JSON schema and, for a missing key, the message. Rules between keys stand in `across` of
 the smallest section that holds them, and work on what the file gives, so that they speak even when another key of the
-section is wrong. What is read is in `services`, what pushes to Mimir in `delivery`; files are left to `reading`.
-Row names and spans are checked by the application, which knows the services. Pure.
+section is wrong. What is read is in `services`, what pushes to Mimir in `delivery`, what rules are in `rules`; files
+are left to `reading`. Row names and spans are checked by the application, which knows the services. Pure.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from exporter.config.leaves import (
     whole,
 )
 from exporter.config.node import Many, Map, Node, Wrong, list_in, mapping_in, repeats
+from exporter.config.rules import Rules
 from exporter.config.services import Region, Services, TagKey
 from exporter.config.values import show
 from exporter.naming import tag_label
@@ -211,6 +212,7 @@ class Config(Node):
     kubernetes: Kubernetes = Field(default_factory=Kubernetes, description="What is read of the cluster.")
     shards: Shards = Field(default_factory=Shards, description="Several exporters that share the scopes.")
     delivery: Delivery = Field(default_factory=Delivery, description="How series reach Mimir.")
+    rules: Rules = Field(default_factory=Rules, description="Alerting and recording rules.")
     web: Web = Field(default_factory=Web, description="The HTTP server.")
     log: Log = Field(default_factory=Log, description="Log lines.")
 

@@ -1,6 +1,6 @@
 """
-An independent simulated AWS (EBS, EFS, KMS, Backup, CloudWatch, STS), Kubernetes API and remote-write receiver on
-loopback: the demo, and the tests' witness.
+An independent simulated AWS (EBS, EFS, KMS, Backup, CloudWatch, STS), Kubernetes API, remote-write receiver and
+rulers on loopback: the demo, and the tests' witness.
 
 It imports nothing of the exporter, so that what the two agree on is AWS's, not a shared mistake. Start with
 `server.DemoServer`; `world.World` says what exists, `scenarios.SCENARIOS` what can go wrong there, `faults.KINDS` what
@@ -20,6 +20,7 @@ from exporter.demo.mimir_faults import MIMIR_KINDS
 from exporter.demo.mimir_pages import MimirRequest
 from exporter.demo.mimir_wire import STALE_BITS, bits_of, is_stale
 from exporter.demo.regions import mission_worlds
+from exporter.demo.rulers import RULER_FAULTS, RulerLimits, RulerRequest, RulerServer, run_ruler_in_thread
 from exporter.demo.scenarios import SCENARIOS
 from exporter.demo.server import DemoServer, run_in_thread
 from exporter.demo.world import World
@@ -29,6 +30,7 @@ __all__ = [
     "KINDS",
     "KUBERNETES_KINDS",
     "MIMIR_KINDS",
+    "RULER_FAULTS",
     "SCENARIOS",
     "STALE_BITS",
     "Cluster",
@@ -38,6 +40,9 @@ __all__ = [
     "MimirRequest",
     "MimirServer",
     "Refusal",
+    "RulerLimits",
+    "RulerRequest",
+    "RulerServer",
     "World",
     "WorldClock",
     "bits_of",
@@ -47,4 +52,5 @@ __all__ = [
     "run_in_thread",
     "run_kubernetes_in_thread",
     "run_mimir_in_thread",
+    "run_ruler_in_thread",
 ]

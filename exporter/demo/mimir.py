@@ -10,8 +10,6 @@ imports nothing of the exporter.
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import re
 import ssl as tls
 import time
@@ -23,6 +21,7 @@ from typing import Any
 
 from aiohttp import web
 
+from exporter.demo.callers import knows
 from exporter.demo.mimir_checks import Limits, Refusal, Verdict, judge
 from exporter.demo.mimir_faults import MimirFault, MimirFaults
 from exporter.demo.mimir_pages import TENANT_HEADER, MimirPages, MimirRequest
@@ -243,7 +242,7 @@ class MimirServer(Serving):
             raise _RefusedError(404, "", "404 page not found")
         if done.method != "POST":
             raise _RefusedError(405, "", "Method Not Allowed", {"Allow": "POST"})
-        if not self._knows(headers.get("authorization", "")):
+        if not knows(headers.get("authorization", ""), self.basic, self.bearer):
             raise _RefusedError(401, "", "Unauthorized", {"WWW-Authenticate": 'Basic realm="mimir"'})
         if not done.tenant:
             raise _RefusedError(401, "tenant", "no org id")
@@ -260,19 +259,6 @@ class MimirServer(Serving):
             raise _RefusedError(400, "version-header", "X-Prometheus-Remote-Write-Version must be 0.1.0")
         if not _AGENT.fullmatch(headers.get("user-agent", "")):
             raise _RefusedError(400, "user-agent", "User-Agent must name a program and its version")
-
-    def _knows(self, authorization: str) -> bool:
-        """Whether the credentials are right, or none are wanted."""
-        if not self.basic and not self.bearer:
-            return True
-        scheme, _, shown = authorization.partition(" ")
-        if scheme.lower() == "bearer":
-            return shown in self.bearer
-        try:
-            user, colon, password = base64.b64decode(shown, validate=True).decode().partition(":")
-        except (binascii.Error, UnicodeDecodeError):
-            return False
-        return scheme.lower() == "basic" and bool(colon) and self.basic.get(user) == password
 
     def _store(self, request: WriteRequest, done: MimirRequest, rules: Sequence[MimirFault]) -> web.Response:
         """Store what may be stored, and say what may not."""

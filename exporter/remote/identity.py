@@ -8,12 +8,11 @@ cannot be read then stays as it was, and is said once an hour. A secret is in th
 from __future__ import annotations
 
 import asyncio
-import base64
 import ssl
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from exporter import logs
+from exporter import logs, trust
 from exporter.clock import Clock
 from exporter.config.delivery import Push
 from exporter.errors import ConfigError, Fault
@@ -103,14 +102,14 @@ class Identity:
             await read()  # type: ignore[misc]
         except (OSError, ValueError) as error:
             named = " and ".join(map(str, files))
-            text = f"{named}: cannot be read again ({_why(error)}); the {what} of before are used"
+            text = f"{named}: cannot be read again ({trust.why(error)}); the {what} of before are used"
             self._once.log(what, "warning", "remote_write_files_unread", text)
         else:
             self._once.forget(what)
 
     async def _read_secrets(self) -> None:
         seen = await asyncio.to_thread(_stamps, self._secret_files)
-        self._authorization = await asyncio.to_thread(_authorization, self._push)
+        self._authorization = await asyncio.to_thread(trust.authorization, self._push.auth)
         self._secrets_seen = seen
 
     async def _read_certificates(self) -> None:
@@ -118,7 +117,7 @@ class Identity:
             return
         # Taken before they are read: what changes meanwhile is seen at the next look.
         seen = await asyncio.to_thread(_stamps, self._tls_files)
-        self._context = await asyncio.to_thread(_context, self._push)
+        self._context = await asyncio.to_thread(trust.context, self._push.tls)
         self._tls_seen = seen
 
 
@@ -131,61 +130,6 @@ def _secret_files(push: Push) -> tuple[object, ...]:
 
 def _paths(*files: object) -> tuple[Path, ...]:
     return tuple(Path(str(file)) for file in files if file is not None)
-
-
-def _authorization(push: Push) -> str | None:
-    """
-    The value of the header ``Authorization``. Reads files.
-
-    Raises:
-        OSError: where a file cannot be read.
-        ValueError: where it holds nothing that can be a secret.
-    """
-    auth = push.auth
-    if auth is None:
-        return None
-    if auth.basic is not None:
-        hidden = auth.basic.password
-        password = hidden.reveal() if hidden is not None else _secret(Path(str(auth.basic.password_file)))
-        pair = f"{auth.basic.username}:{password}".encode()
-        return f"Basic {base64.b64encode(pair).decode('ascii')}"
-    token = auth.bearer_token.reveal() if auth.bearer_token is not None else _secret(Path(str(auth.bearer_token_file)))
-    if any(not "!" <= each <= "~" for each in token):
-        raise ValueError("what it holds is no token")
-    return f"Bearer {token}"
-
-
-def _secret(path: Path) -> str:
-    try:
-        text = path.read_bytes().decode().strip()
-    except UnicodeDecodeError:
-        raise ValueError("it is not UTF-8 text") from None
-    if not text:
-        raise ValueError("it is empty")
-    return text
-
-
-def _context(push: Push) -> ssl.SSLContext:
-    """
-    A context by the configuration. Reads files.
-
-    Raises:
-        OSError: where a file cannot be read, or (ssl.SSLError) holds no certificate or not the key to it.
-        ValueError: likewise.
-    """
-    tls = push.tls
-    context = ssl.create_default_context(cafile=None if tls.ca_file is None else str(tls.ca_file))
-    if tls.ca_file is not None:
-        # Python 3.13 checks the form of certificates by RFC 5280, which those of a company's own authority often miss.
-        # Chain, name and dates are verified as before.
-        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    if tls.insecure_skip_verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    if tls.cert_file is not None:
-        # Without a password OpenSSL would ask for one on the terminal.
-        context.load_cert_chain(str(tls.cert_file), str(tls.key_file), password=lambda: "")
-    return context
 
 
 def _stamps(files: tuple[Path, ...]) -> Stamps:
@@ -202,12 +146,4 @@ def _stamp(file: Path) -> tuple[int, int, int] | None:
 
 def _refused(key: str, files: tuple[Path, ...], error: Exception) -> ConfigError:
     named = " and ".join(map(str, files)) or "what is given"
-    return ConfigError("configuration", (Fault(f"delivery.push.{key}", f"{named} cannot be used: {_why(error)}"),))
-
-
-def _why(error: Exception) -> str:
-    if isinstance(error, ssl.SSLError):
-        return f"no certificate, or not the key to it ({error.reason or type(error).__name__})"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(error) or type(error).__name__
+    return ConfigError("configuration", (Fault(f"delivery.push.{key}", f"{named} cannot be used: {trust.why(error)}"),))
