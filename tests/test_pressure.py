@@ -264,7 +264,7 @@ async def test_a_reload_lets_the_old_engine_go(monkeypatch: pytest.MonkeyPatch, 
             del engine
             assert (await over.reload())[0] == 200
             await over.until(lambda state: state == "healthy\n", "/-/healthy")
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(5):
             while any(each() is not None for each in gone):
                 await asyncio.sleep(0.2)
                 gc.collect()

@@ -28,12 +28,38 @@ def everything() -> dict[str, str]:
     return found
 
 
-def suites() -> dict[str, dict[str, Any]]:
+def suite_names() -> list[str]:
+    """What the files of promtool's tests are called: a rule file's name, with the minutes between two steps behind it."""
+    return [_suite_name(name, step) for name in NAMES for step in _steps(name)]
+
+
+def suite(wanted: str) -> dict[str, Any]:
     """
-    The files of promtool's tests by name, as they would stand in ``rules/tests``: five megabytes that say what the cases
-    say, so they are built where they are wanted and not kept.
+    A file of promtool's tests, as it would stand in ``rules/tests``. All of them are eight megabytes that say what the
+    cases say, so each is built where it is wanted, and none is kept.
     """
-    return {name: document for each in NAMES for name, document in _tests(each).items()}
+    name = wanted.partition("-")[0]
+    step = next(step for step in _steps(name) if _suite_name(name, step) == wanted)
+    cases, readings = cases_of(name)
+    tests = [test for case in cases if case.step == step for test in tests_of(case)]
+    tests += [test_of(reading) for reading in readings if reading.step == step]
+    files = (*NEEDS.get(name, ()), name)
+    return {
+        "rule_files": [f"../mimir/{each}.yaml" for each in files],
+        "evaluation_interval": f"{step}m",
+        # The order of groups is random unless it is said.
+        "group_eval_order": [f"{PROJECT}.{each}.{group.topic}" for each in files for group in rule_file(each).groups],
+        "tests": tests,
+    }
+
+
+def _steps(name: str) -> list[int]:
+    cases, readings = cases_of(name)
+    return sorted({case.step for case in cases} | {reading.step for reading in readings})
+
+
+def _suite_name(name: str, step: int) -> str:
+    return name if step == 1 else f"{name}-{step}m"
 
 
 def suite_text(name: str, document: dict[str, Any]) -> str:
@@ -51,28 +77,6 @@ def cases_of(name: str) -> tuple[list[Case], list[Reading]]:
     """What the alerts of a file must do, and what its recordings must say."""
     module = import_module(f"rules.build.cases.{name}")
     return list(module.CASES), list(module.READINGS)
-
-
-def _tests(name: str) -> dict[str, dict[str, Any]]:
-    """The tests of a file by the step they run at: its own name for a minute, with the step behind it for others."""
-    cases, readings = cases_of(name)
-    by_step: dict[int, list[dict[str, Any]]] = {}
-    for case in cases:
-        by_step.setdefault(case.step, []).extend(tests_of(case))
-    for reading in readings:
-        by_step.setdefault(reading.step, []).append(test_of(reading))
-    files = (*NEEDS.get(name, ()), name)
-    # The order of groups is random unless it is said.
-    order = [f"{PROJECT}.{each}.{group.topic}" for each in files for group in rule_file(each).groups]
-    return {
-        name if step == 1 else f"{name}-{step}m": {
-            "rule_files": [f"../mimir/{each}.yaml" for each in files],
-            "evaluation_interval": f"{step}m",
-            "group_eval_order": order,
-            "tests": tests,
-        }
-        for step, tests in by_step.items()
-    }
 
 
 def _thresholds(files: list[RuleFile]) -> str:

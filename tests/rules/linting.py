@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 from rules.build import first
+from rules.build.identity import IDENTITIES
 from tests.rules.expressions import (
     Inference,
     Labels,
@@ -215,6 +216,33 @@ def living(pack: Pack) -> Iterator[str]:
             family = first.families().get(each)
             if family and family["kind"] == "cloudwatch" and first.identity_of(each)[1] not in read:
                 yield f"{name(rule)} reads {each} without {first.identity_of(each)[1]}"
+        for node, _ in walk(parse(rule["expr"])):
+            yield from _bound_by_less(rule, node)
+
+
+def _bound_by_less(rule: dict[str, Any], node: Any) -> Iterator[str]:
+    """``and on (…) …_info`` by less than the identity would let a namesake elsewhere keep a deleted resource alive."""
+    if kind(node) != "BinaryExpr" or op(node) != "and":
+        return
+    info = bare(node.rhs)
+    if is_comparison(info) and (getattr(info.lhs, "name", None) or "").endswith("_info"):
+        yield f"{name(rule)} compares {info.lhs.name} with a number, not what stands before `and`"
+    if kind(info) != "VectorSelector":
+        return
+    identity = next((labels for labels, known in IDENTITIES.values() if known == info.name), None)
+    read = {name for name, (labels, known) in _levels(node.lhs).items() if known == info.name}
+    if identity and read and not info.matchers.matchers and set(node.modifier.matching.labels) != set(identity):
+        yield f"{name(rule)}: {sorted(read)} end by {node.modifier.matching.labels} of {info.name}, not by {identity}"
+
+
+def _levels(node: Any) -> dict[str, tuple[tuple[str, ...], str]]:
+    """The CloudWatch families below a node, with their identity and info."""
+    names = {each.name or "" for each, _ in walk(node) if kind(each) == "VectorSelector"}
+    return {
+        each: first.identity_of(each)
+        for each in names
+        if (family := first.families().get(each)) and family["kind"] == "cloudwatch"
+    }
 
 
 def denominators(pack: Pack) -> Iterator[str]:

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rules.build.writing import NAMES, suites
+from rules.build.writing import NAMES, suite, suite_names
 from tests.rules.pieces import ROOT, Piece, load, name_of, pieces, run
 
 _COMPARISONS = {">": "<", "<": ">", ">=": "<", "<=": ">", "==": "!=", "!=": "=="}
@@ -194,11 +194,11 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--reach", type=float, default=0.95)
     options = parser.parse_args()
-    names, every = options.file or list(NAMES), suites()
+    names = options.file or list(NAMES)
     caught = total = 0
     for name in names:
         mine = {name_of(rule) for group in load(ROOT / "mimir" / f"{name}.yaml")["groups"] for rule in group["rules"]}
-        found = [piece for stem, suite in every.items() if stem.partition("-")[0] == name for piece in pieces(suite)]
+        found = [piece for each in suite_names() if each.partition("-")[0] == name for piece in pieces(suite(each))]
         chosen = Chosen(options.only, options.sample, options.seed, options.workers)
         own = list(survivors(found, mine, chosen))
         left = [mutant for mutant, was in own if not was]

@@ -141,10 +141,9 @@ def test_pages_do_not_silence_each_other_in_a_circle() -> None:
 
 @pytest.mark.parametrize("known", ["promised", "written"])
 def test_names_are_of_alerts(known: str) -> None:
-    """Every alert that the inhibition names is one that is promised, and one that is written once rules are there."""
+    """Every alert that the inhibition names is one that is promised, and one that is written."""
     names = {each.name for each in (promised() if known == "promised" else written())} | {WATCHDOG.name}
-    if names == {WATCHDOG.name}:
-        pytest.skip("no rule files yet")
+    assert len(names) > 100
     for rule in alertmanager.shipped()["inhibit_rules"]:
         for matcher in [*rule["source_matchers"], *rule["target_matchers"]]:
             found = MATCHER.fullmatch(matcher)

@@ -99,6 +99,26 @@ _ID = "by (cluster, account_id, region, volume_id)"
         (linting.spans, _pack(_rule("avg_over_time(aws_ebs_volume_read_ops_per_second[2m]) > 0")), "0:02:00"),
         (linting.spans, _pack(_rule("aws_ebs_volume_stalled_io > 0")), "bare"),
         (linting.living, _pack(_rule(f"max {_ID} (avg_over_time(aws_ebs_volume_stalled_io[19m])) > 0")), "without"),
+        (
+            linting.living,
+            _pack(
+                _rule(
+                    f"max {_ID} (avg_over_time(aws_ebs_volume_stalled_io[19m]))"
+                    " and on (account_id, region, volume_id) aws_ebs_volume_info > 0"
+                )
+            ),
+            "compares",
+        ),
+        (
+            linting.living,
+            _pack(
+                _rule(
+                    f"(max {_ID} (avg_over_time(aws_ebs_volume_stalled_io[19m]))"
+                    " and on (account_id, region, volume_id) aws_ebs_volume_info) > 0"
+                )
+            ),
+            "not by",
+        ),
         (linting.denominators, _pack(_rule("aws_ebs_volume_size_bytes / aws_ebs_volume_provisioned_iops > 1")), "zero"),
         (linting.no_zeroes, _pack(_rule("aws_ebs_volume_size_bytes > 1 or vector(0)")), "vector"),
         (linting.sizes, _pack(*[_rule("vector(1)")] * 21), "21 rules"),

@@ -8,26 +8,24 @@ from pathlib import Path
 
 import pytest
 
-from rules.build.writing import suites
+from rules.build.writing import suite, suite_names
 from tests.rules.pieces import ROOT, load, mimir_files, pieces, run
 from tests.tools import binary
 
-SUITES = suites()
-_PARTS = 4
+_PARTS = [(name, part, of) for name in suite_names() for of in (1 if "-" in name else 4,) for part in range(of)]
+"""Files of tests, those by the minute in four parts, for several to run at a time."""
+
 _QUIET = re.compile(r"SUCCESS|Unit Testing|^\s*$")
 
 pytestmark = pytest.mark.binary
 
 
-@pytest.mark.parametrize("suite", SUITES)
-@pytest.mark.parametrize("part", range(_PARTS))
-def test_the_alerts_do_what_their_cases_say(suite: str, part: int, tmp_path: Path) -> None:
-    """Each alert, with the recordings it reads, over its cases; in parts, for several to run at a time."""
-    found = list(pieces(SUITES[suite]))
-    assert found
-    files = [piece.write(tmp_path, f"{number:03d}") for number, piece in enumerate(found[part::_PARTS])]
-    if not files:
-        return
+@pytest.mark.parametrize(("name", "part", "of"), _PARTS)
+def test_the_alerts_do_what_their_cases_say(name: str, part: int, of: int, tmp_path: Path) -> None:
+    """Each alert, with the recordings it reads, over its cases."""
+    found = list(pieces(suite(name)))[part::of]
+    files = [piece.write(tmp_path, f"{number:03d}") for number, piece in enumerate(found)]
+    assert files
     done = run(files)
     told = [line for line in (done.stderr + done.stdout).splitlines() if not _QUIET.search(line)]
     assert done.returncode == 0, "\n".join(told)[-6000:]
@@ -51,8 +49,8 @@ def test_every_alert_has_its_six_tests() -> None:
         if "alert" in rule
     }
     tested: dict[str, set[str]] = {}
-    for suite in SUITES.values():
-        for test in suite["tests"]:
+    for each in suite_names():
+        for test in suite(each)["tests"]:
             name, _, what = test["name"].partition(": ")
             if what and name[0].isupper():  # readings are called what they show
                 tested.setdefault(name, set()).add(what)
