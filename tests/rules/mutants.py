@@ -1,6 +1,6 @@
 """
 ``python -m tests.rules.mutants [FILE …] [--only ALERT] [--sample N]``: changes one thing at a time in each
-rule of ``rules/mimir`` and reports how many of the changes the promtool tests catch.
+rule of ``rules/mimir`` and reports how many of the changes the promtool tests and our own lint catch.
 
 Changed are comparisons, thresholds, operations (over time and across series), spans, offsets, labels of ``by`` and
 ``on``, matchers, set operations, ``for`` and the labels that alerts carry. A recording's mutant runs against the tests
@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from rules.build.writing import NAMES, suite, suite_names
+from tests.rules import linting
 from tests.rules.pieces import ROOT, Piece, load, name_of, pieces, run
 
 _COMPARISONS = {">": "<", "<": ">", ">=": "<", "<=": ">", "==": "!=", "!=": "=="}
@@ -41,6 +42,10 @@ _OVER = {
 }
 _MATCHERS = {"=": "!=", "!=": "=", "=~": "!~", "!~": "=~"}
 _SETS = {"and": "unless", "unless": "and", "or": "and"}
+
+
+_LINTS = (linting.spans, linting.living, linting.counters, linting.denominators)
+"""Checks of the lint that need nothing but the rule. None of them finds a fault in a rule as it is shipped."""
 
 
 @dataclass(frozen=True)
@@ -171,7 +176,15 @@ def survivors(found: list[Piece], own: set[str], chosen: Chosen) -> Iterator[tup
         yield from pool.map(lambda job: (job[1], _caught(job[1], readers[job[1].rule], Path(folder), job[0])), jobs)
 
 
+def _linted(mutant: Mutant) -> bool:
+    """Whether our own lint refuses it: what it says of a rule by itself."""
+    pack = linting.Pack([{"name": "storage-exporter.mutants", "interval": "1m", "rules": [mutant.body]}], {})
+    return any(complaint for check in _LINTS for complaint in check(pack))
+
+
 def _caught(mutant: Mutant, readers: list[Piece], folder: Path, number: int) -> bool:
+    if _linted(mutant):
+        return True
     # The tests of the rule itself first, then of those that read it: mostly the first one tells.
     for place, piece in enumerate(sorted(readers, key=lambda each: each.name != mutant.rule)):
         groups = [
