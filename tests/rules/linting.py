@@ -216,8 +216,9 @@ def living(pack: Pack) -> Iterator[str]:
             family = first.families().get(each)
             if family and family["kind"] == "cloudwatch" and first.identity_of(each)[1] not in read:
                 yield f"{name(rule)} reads {each} without {first.identity_of(each)[1]}"
-        for node, _ in walk(parse(rule["expr"])):
+        for node, above in walk(parse(rule["expr"])):
             yield from _bound_by_less(rule, node)
+            yield from _known_by_less(rule, node, above)
 
 
 def _bound_by_less(rule: dict[str, Any], node: Any) -> Iterator[str]:
@@ -231,8 +232,19 @@ def _bound_by_less(rule: dict[str, Any], node: Any) -> Iterator[str]:
         return
     identity = next((labels for labels, known in IDENTITIES.values() if known == info.name), None)
     read = {name for name, (labels, known) in _levels(node.lhs).items() if known == info.name}
-    if identity and read and not info.matchers.matchers and set(node.modifier.matching.labels) != set(identity):
+    if identity and read and set(node.modifier.matching.labels) != set(identity):
         yield f"{name(rule)}: {sorted(read)} end by {node.modifier.matching.labels} of {info.name}, not by {identity}"
+
+
+def _known_by_less(rule: dict[str, Any], node: Any, above: tuple[Any, ...]) -> Iterator[str]:
+    """A first aggregation over less than the identity makes one of two resources."""
+    family = first.families().get(getattr(node, "name", None) or "")
+    if family is None or family["kind"] != "cloudwatch":
+        return
+    nearest = next((each for each in reversed(above) if kind(each) == "AggregateExpr"), None)
+    kept = set(nearest.modifier.labels) if nearest is not None and nearest.modifier else set()
+    if missing := set(first.labels_of(node.name)) - kept:
+        yield f"{name(rule)} aggregates {node.name} without {sorted(missing)}"
 
 
 def _levels(node: Any) -> dict[str, tuple[tuple[str, ...], str]]:

@@ -119,6 +119,11 @@ _ID = "by (cluster, account_id, region, volume_id)"
             ),
             "not by",
         ),
+        (
+            linting.living,
+            _pack(_rule("max by (region, volume_id) (avg_over_time(aws_ebs_volume_stalled_io[19m])) > 0")),
+            "aggregates",
+        ),
         (linting.denominators, _pack(_rule("aws_ebs_volume_size_bytes / aws_ebs_volume_provisioned_iops > 1")), "zero"),
         (linting.no_zeroes, _pack(_rule("aws_ebs_volume_size_bytes > 1 or vector(0)")), "vector"),
         (linting.sizes, _pack(*[_rule("vector(1)")] * 21), "21 rules"),
