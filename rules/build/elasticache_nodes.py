@@ -61,7 +61,8 @@ _OLD = names_now(
 _SLACK = 60
 """Seconds above the limit for which a datapoint may be late."""
 
-_SEATS = f"group by ({NODES}, node_group_id) (aws_elasticache_node_shard_info)"
+_SEAT = "aws_elasticache_node_shard_info"
+_SEATS = f"group by ({NODES}, node_group_id) ({_SEAT})"
 _SEAT_ZONES = f"group by ({SHARDS}, availability_zone) ({owned(_SEATS)})"
 
 _RECORDS = [
@@ -96,7 +97,7 @@ _RECORDS = [
     Record(name=IS_PRIMARY, expr=first("aws_elasticache_node_is_primary")),
     Record(
         name=ALIVE,
-        expr=f"count by ({SHARDS}) ({_SEATS} unless on ({NODES}) {DEAD}) or on ({SHARDS}) 0 * count by ({SHARDS}) ({_SEATS})",
+        expr=f"count by ({SHARDS}) ({_SEATS} unless on ({NODES}) {DEAD}) or on ({SHARDS}) 0 * group by ({SHARDS}) ({_SEAT})",
     ),
     Record(name=ZONE, expr=f"{_SEAT_ZONES} unless on ({SHARDS}) (count by ({SHARDS}) ({_SEAT_ZONES}) > 1)"),
     Record(
@@ -106,7 +107,7 @@ _RECORDS = [
               {_SEATS} and on ({NODES}) ({IS_PRIMARY} == 1) unless on ({NODES}) ({OVERDUE} > {_SLACK})
             )
             or on ({SHARDS})
-            0 * count by ({SHARDS}) ({_SEATS} and on ({NODES}) {IS_PRIMARY})
+            0 * group by ({SHARDS}) ({_SEAT} and on ({NODES}) {IS_PRIMARY})
         """,
     ),
     Record(

@@ -59,7 +59,7 @@ MONEY = Group(
             name="StorageExporterRowsDeferred",
             severity="warning",
             component="exporter",
-            expr=f'sum by ({_S}, tier) (max by ({_S}, tier, reason) (storage_exporter_deferred_rows{{reason="budget"}})) > 0',
+            expr=f'max by ({_S}, tier) (storage_exporter_deferred_rows{{reason="budget"}}) > 0',
             wait="1h",
             keep="1h",
             summary="{{ $labels.aws_service }} in {{ $labels.region }}: the budget leaves out {{ $value }} series ({{ $labels.tier }})",

@@ -91,12 +91,13 @@ ALIVE = Group(
             """,
             dashboard=words.EXPORTER_DASHBOARD,
         ),
+        # What is counted is a stall of 15 seconds or more; the text tells seconds.
         Alert(
             name="StorageExporterEventLoopStalled",
             severity="warning",
             component="exporter",
             expr="""
-                sum by (cluster) (increase(storage_exporter_event_loop_stalls_total[15m])) > 0
+                15 + 0 * (sum by (cluster) (increase(storage_exporter_event_loop_stalls_total[15m])) > 0)
                 or
                 max by (cluster) (storage_exporter_event_loop_lag_seconds) > $lag
             """,

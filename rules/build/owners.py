@@ -3,7 +3,7 @@ Whose a resource is, said once: recordings with exactly one series a resource, w
 
 They cannot fail: where two claims, workloads or nodes are found for one resource, none is taken, or the word "several".
 A resource without a claim has a series all the same. Infos are aggregated by their exact identity first, for a scrape
-puts the exporter's own namespace on series that have none.
+puts the exporter's own namespace on series that have none; so a volume whose PersistentVolume nobody claims has none.
 """
 
 from __future__ import annotations
@@ -17,9 +17,8 @@ FILE_SYSTEM_CLAIM = "filesystem:aws_efs_claim:info"
 WORKLOAD = "claim:kubernetes_workload:info"
 
 _V, _C, _F = listed(VOLUME), listed(CLAIM), listed(FILE_SYSTEM)
-_VOLUME_CLAIMS = (
-    f"group by ({_V}, namespace, persistentvolumeclaim, storageclass) (aws_ebs_volume_persistentvolumeclaim_info)"
-)
+_CLAIMED = 'aws_ebs_volume_persistentvolumeclaim_info{persistentvolumeclaim!=""}'
+_VOLUME_CLAIMS = f"group by ({_V}, namespace, persistentvolumeclaim, storageclass) ({_CLAIMED})"
 _WORKLOADS = f'group by ({_C}, workload) (label_join(kubernetes_pod_persistentvolumeclaim_info, "workload", "/", "owner_kind", "owner_name"))'
 _NODES = 'group by (cluster, volume_id, node) (kubernetes_volumeattachment_info{attached="true", volume_id!=""})'
 
@@ -33,7 +32,7 @@ def volume_owners() -> list[Record]:
                 ({_VOLUME_CLAIMS} unless on ({_V}) (count by ({_V}) ({_VOLUME_CLAIMS}) > 1))
                 or on ({_V})
                 label_replace(label_replace(
-                  group by ({_V}) (aws_ebs_volume_persistentvolumeclaim_info),
+                  group by ({_V}) ({_CLAIMED}),
                   "namespace", "several", "", ""), "persistentvolumeclaim", "several", "", "")
                 or on ({_V})
                 group by ({_V}) (aws_ebs_volume_info)
@@ -69,9 +68,9 @@ def file_system_owners() -> list[Record]:
         Record(
             name=FILE_SYSTEM_CLAIM,
             expr=f"""
-                group by ({_F}, namespace, persistentvolumeclaim) (aws_efs_access_point_persistentvolumeclaim_info)
+                group by ({_F}, namespace, persistentvolumeclaim) (aws_efs_access_point_persistentvolumeclaim_info{{persistentvolumeclaim!=""}})
                 or
-                group by ({_F}, namespace, persistentvolumeclaim) (aws_efs_file_system_persistentvolumeclaim_info)
+                group by ({_F}, namespace, persistentvolumeclaim) (aws_efs_file_system_persistentvolumeclaim_info{{persistentvolumeclaim!=""}})
             """,
         ),
         Record(

@@ -16,6 +16,7 @@ CASES: list[Case] = [
 READINGS: list[Reading] = [
     *claims_space.READINGS,
     *claims_attach.READINGS,
+    *claims_drivers.READINGS,
     *claims_lost.READINGS,
     *claims_zones.READINGS,
 ]

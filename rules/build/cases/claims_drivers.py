@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from rules.build.cases.claims_world import CLUSTER, during
-from rules.build.cases.shapes import Case, S, Values, Variant, flat, ramp, step
+from rules.build.cases.shapes import Case, Reading, S, Values, Variant, flat, ramp, step
 
 _EBS = "ebs.csi.aws.com"
 _NODE = {**CLUSTER, "node": "node-b1", "csi_driver": _EBS}
@@ -82,6 +82,9 @@ CASES = [
             "the node is not ready": Variant(fires=False, series=[ready(0)]),
             "another node is not ready": Variant(fires=True, series=[ready(1), ready(0, "node-a1")]),
             "a new node takes two minutes": Variant(fires=False, series=[registered(lambda minute: None if minute < 2 else minute > 3)]),
+            "for three minutes, and again a quarter of an hour later": Variant(
+                fires=True, series=[registered(lambda minute: 0 if 2 <= minute < 5 or minute >= 20 else 1), registered(1, node="node-a1")], at=25
+            ),
             "a node is replaced": Variant(fires=False, series=[registered(during(2, 5, 0))]),
             "one of Fargate's": Variant(fires=False, series=[registered(step(2, 1, 0), node="fargate-ip-10-0-1-2")]),
             "one of Auto Mode's": Variant(
@@ -137,6 +140,9 @@ CASES = [
             "a deploy of two versions": Variant(
                 fires=False, series=[ready_pods(step(2, 2, 0)), ready_pods(step(2, None, 1), version="v1.43.0")]
             ),
+            "for three minutes, and again a quarter of an hour later": Variant(
+                fires=True, series=[pods(2), ready_pods(lambda minute: 0 if 2 <= minute < 5 or minute >= 20 else 2)], at=25
+            ),
             "there is none at all": Variant(
                 fires=True, series=[pods(during(0, 2, 2)), ready_pods(during(0, 2, 2)), pods(6, component="node")]
             ),
@@ -188,6 +194,11 @@ CASES = [
             "a rotation, one node after the other": Variant(
                 fires=False, series=[pods(6, component="node"), ready_pods(lambda minute: 6 - (minute % 3 == 0), component="node")]
             ),
+            "for three minutes, and again half an hour later": Variant(
+                fires=True,
+                series=[pods(6, component="node"), ready_pods(lambda minute: 4 if 2 <= minute < 5 or minute >= 35 else 6, component="node")],
+                at=50,
+            ),
             "it gets worse": Variant(
                 fires=True, series=[pods(6, component="node"), ready_pods(ramp(2, 5, -0.25, least=2), component="node")]
             ),
@@ -200,3 +211,20 @@ CASES = [
         },
     ),
 ]  # fmt: skip
+
+READINGS = [
+    Reading(
+        name="pods of two versions that are not ready",
+        series=[
+            pods(6, component="node"),
+            ready_pods(4, component="node"),
+            pods(3, component="node", version="v1.43.0"),
+            ready_pods(2, component="node", version="v1.43.0"),
+        ],
+        expr="driver:kubernetes_csi_unready_pods:count",
+        at=5,
+        samples={
+            'driver:kubernetes_csi_unready_pods:count{cluster="production", csi_driver="ebs.csi.aws.com", part="node"}': 3
+        },
+    ),
+]

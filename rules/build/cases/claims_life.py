@@ -12,6 +12,7 @@ from rules.build.cases.claims_world import (
     VOLUME_CONSOLE,
     VOLUME_DASHBOARD,
     WORLD,
+    again,
     claim_info,
     during,
     neighbours,
@@ -80,6 +81,14 @@ CASES = [
                     S("aws_ebs_volume_size_bytes", VOLUME, bad=step(2, 100 * GIB, 112 * GIB)),
                 ],
             ),
+            # What was more than an hour ago does not count.
+            "for three minutes, and again an hour later": Variant(
+                fires=True,
+                series=[
+                    fact("requested_bytes", lambda minute: (150 if 2 <= minute < 5 or minute >= 65 else 100) * GIB)
+                ],
+                at=95,
+            ),
             "the file system is a little smaller than its volume": Variant(
                 fires=False,
                 series=[fact("requested_bytes", 100 * GIB), S("aws_ebs_volume_size_bytes", VOLUME, bad=108 * GIB)],
@@ -107,6 +116,9 @@ CASES = [
                 fires=True,
                 series=[fact("status_condition", step(2, None, 1), condition="NodeResizeError")],
                 drop=[_STATUS],
+            ),
+            "for three minutes, and again half an hour later": Variant(
+                fires=True, series=[fact("resize_status", again(35), status="ControllerResizeInfeasible")], at=45
             ),
             "it is resizing": Variant(
                 fires=False,
@@ -166,6 +178,12 @@ CASES = [
                 series=[storage_class(volume_binding_mode="Immediate", storageclass="io2-sc"), storage_class()],
                 drop=["kubernetes_pod_persistentvolumeclaim_info"],
             ),
+            "for three minutes, and again half an hour later": Variant(
+                fires=True, series=[fact("status_phase", again(35), phase="Pending")], at=50
+            ),
+            "it has a volume that it is not bound to": Variant(
+                fires=True, series=[volume_info(), volume_claim()], labels=OWNER
+            ),
             "it is bound": Variant(fires=False, series=[fact("status_phase", 1, phase="Bound")]),
             "a pod has it already": Variant(fires=False, series=[pod()]),
         },
@@ -193,6 +211,9 @@ CASES = [
                 fires=False, series=[claim_info(reclaim_policy="Retain"), *neighbours([claim_info()])]
             ),
             "its volume is kept": Variant(fires=False, series=[claim_info(reclaim_policy="Retain")]),
+            "for seventy seconds": Variant(
+                fires=True, series=[fact("deletion_timestamp_seconds", step(2, None, 50))], at=2
+            ),
             "another claim's volume goes": Variant(
                 fires=False,
                 series=[claim_info(reclaim_policy="Retain"), claim_info(persistentvolumeclaim="data-postgres-1")],
@@ -269,6 +290,15 @@ CASES = [
                 ],
                 drop=["aws_ebs_volume_missing_info"],
             ),
+            "for three minutes, and again ten minutes later": Variant(
+                fires=True, series=[S("aws_ebs_volume_missing_info", _MISSING_VOLUME, again(15))], at=17
+            ),
+            "nothing is known of the claim": Variant(
+                fires=True,
+                series=[S("aws_ebs_volume_missing_info", _MISSING_VOLUME, step(2, None, 1))],
+                whole=True,
+                labels={"storageclass": "", "workload": ""},
+            ),
             "Kubernetes says nothing of the claim": Variant(
                 fires=True, drop=["kubernetes_persistentvolumeclaim_info"], labels={"storageclass": "", "workload": ""}
             ),
@@ -292,6 +322,10 @@ CASES = [
         "another one's: look, take a snapshot, delete it.",
         dashboard=VOLUME_DASHBOARD,
         console=VOLUME_CONSOLE,
-        variants={},
+        variants={
+            "for three minutes, and again two hours later": Variant(
+                fires=True, series=[S("aws_ebs_volume_orphaned_info", {**VOLUME, **CLAIM}, again(125))], at=185
+            ),
+        },
     ),
 ]

@@ -20,11 +20,17 @@ from rules.build.cases.claims_places import (
     volume,
 )
 from rules.build.cases.claims_world import ZONE_A, during, volume_info
-from rules.build.cases.shapes import Case, Reading, Variant, flat, step
+from rules.build.cases.shapes import Case, Reading, Values, Variant, flat, step
 
 _DASHBOARD = "/d/storage-exporter-overview?var-cluster=production&var-region=ap-southeast-3"
 
 _THREE = (*volume(1), *volume(2), *volume(3), attached(1, 1), attached(2, 1), attached(3, 2))
+
+
+def _untold_at(gap: int) -> Values:
+    return lambda minute: float("inf") if minute == gap else 1
+
+
 _QUIET = [impaired(number, 0) for number in (1, 2, 3)]
 _STATUS, _ATTACHED = "aws_ebs_volume_status", "aws_ebs_volume_attachment_info"
 
@@ -274,5 +280,15 @@ READINGS = [
             "zone:storage_trouble_kinds:count": 1,
             "zone:storage_claims:count": 3,
         }.items()
+    ),
+    Reading(
+        name="volumes that are detaching for ten minutes, of which one was not told",
+        series=[*volume(1), attached(1, 1, state="detaching", values=_untold_at(5)), *volume(2), attached(2, 1)],
+        expr="volume:storage_trouble:info",
+        at=10,
+        samples={
+            'volume:storage_trouble:info{account_id="123456789012", availability_zone="ap-southeast-3a", cluster="production",'
+            ' instance_id="i-a1", region="ap-southeast-3", volume_id="vol-a1"}': 1
+        },
     ),
 ]  # fmt: skip

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rules.build.cases.claims_world import CLAIM, DASHBOARD, OWNER, WORLD, claim_info, during, neighbours, storage_class
+from rules.build.cases.claims_world import (
+    CLAIM,
+    DASHBOARD,
+    OWNER,
+    WORLD,
+    claim_info,
+    during,
+    neighbours,
+    pod,
+    storage_class,
+)
 from rules.build.cases.claims_world import VOLUME as VOLUME_IDENTITY
 from rules.build.cases.shapes import Case, Reading, S, Values, Variant, between, flat, ramp, step
 
@@ -281,6 +291,18 @@ CASES = [
 
 _THE_CLAIM = '{cluster="production", namespace="databases", persistentvolumeclaim="data-postgres-0"}'
 
+_OF_TWO = {
+    "claim:kubelet_available:bytes": 10 * GIB,
+    "claim:kubelet_capacity:bytes": 50 * GIB,
+    "claim:kubelet_available:ratio": 0.2,
+    "claim:kubelet_inodes_free:ratio": 0.1,
+}
+_OWNED = (
+    '{account_id="123456789012", availability_zone="ap-southeast-3a", cluster="production", csi_driver="ebs.csi.aws.com",'
+    ' namespace="databases", persistentvolume="pvc-1", persistentvolumeclaim="data-postgres-0", region="ap-southeast-3",'
+    ' storageclass="gp3-sc", volume_id="vol-0a1", workload="StatefulSet/postgres"}'
+)
+
 READINGS = [
     *(
         Reading(
@@ -301,11 +323,19 @@ READINGS = [
         name="a claim that goes from one kubelet to another has what the new one says when less",
         series=[
             *_moved(99, flat(30 * GIB)),
-            *[replace(each, labels={**each.labels, "node": "b"}) for each in space(10 * GIB)],
+            stats("inodes_free", 250),
+            stats("inodes", 1000),
+            *[
+                replace(each, labels={**each.labels, "node": "b"})
+                for each in (*space(10 * GIB, capacity=50 * GIB), stats("inodes_free", 30), stats("inodes", 300))
+            ],
         ],
-        expr="claim:kubelet_available:ratio",
+        expr=" or ".join(f'label_replace({name}, "of", "{name}", "", "")' for name in _OF_TWO),
         at=5,
-        samples={f"claim:kubelet_available:ratio{_THE_CLAIM}": 0.1},
+        samples={
+            f'{name}{{cluster="production", namespace="databases", of="{name}", persistentvolumeclaim="data-postgres-0"}}': value
+            for name, value in _OF_TWO.items()
+        },
     ),
     Reading(
         name="the time until a claim is full needs minutes of it",
@@ -334,6 +364,31 @@ READINGS = [
         expr="claim:kubelet_full:eta6h_seconds",
         at=100,
         samples={f"claim:kubelet_full:eta6h_seconds{_THE_CLAIM}": 8400},
+    ),
+    Reading(
+        name="what is behind a claim",
+        series=WORLD,
+        expr="claim:kubernetes_owner:info",
+        at=5,
+        samples={f"claim:kubernetes_owner:info{_OWNED}": 1},
+    ),
+    Reading(
+        name="claims that only a kubelet or a pod tells of",
+        series=[stats("capacity_bytes", GIB), pod(persistentvolumeclaim="data-postgres-1")],
+        expr="claim:storage_owner:info",
+        at=5,
+        samples={
+            'claim:storage_owner:info{cluster="production", namespace="databases", '
+            f'persistentvolumeclaim="data-postgres-{number}"}}': 1
+            for number in (0, 1)
+        },
+    ),
+    Reading(
+        name="what is behind a claim is remembered ten minutes later",
+        series=[replace(each, bad=during(0, 5)) for each in WORLD],
+        expr="claim:storage_owner:info",
+        at=15,
+        samples={f"claim:storage_owner:info{_OWNED}": 1},
     ),
     Reading(
         name="what the owner recordings remember ends after a quarter of an hour",

@@ -73,6 +73,11 @@ def during(start: int, end: int, value: float = 1) -> Values:
     return lambda minute: value if start <= minute < end else float("inf") if minute == end else None
 
 
+def again(then: int, value: float = 1) -> Values:
+    """A series that is there for three minutes from minute 2 on, and from minute *then* on."""
+    return lambda minute: value if 2 <= minute < 5 or minute >= then else float("inf") if minute == 5 else None
+
+
 _NEXT = ({"cluster": "elsewhere"}, {"namespace": "other"}, {"persistentvolumeclaim": "data-postgres-1"})
 _THEIRS = ("volume_id", "persistentvolume", "volumeattachment", "access_point_id")
 

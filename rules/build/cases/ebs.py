@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rules.build.cases import ebs_life, ebs_limits, ebs_readings
+from rules.build.cases import ebs_counters, ebs_life, ebs_limits, ebs_readings
 from rules.build.cases.ebs_world import (
     ATTACHED,
     ATTACHMENT,
@@ -290,6 +290,16 @@ READINGS: list[Reading] = [
         },
     ),
     Reading(
+        name="a claim that two classes are told of is not known",
+        series=[INFO, OWNED, replace(OWNED, labels={**OWNED.labels, "storageclass": "gp2"})],
+        expr="volume:aws_ebs_claim:info",
+        at=5,
+        samples={
+            'volume:aws_ebs_claim:info{account_id="123456789012", cluster="production", namespace="several",'
+            ' persistentvolumeclaim="several", region="ap-southeast-3", volume_id="vol-0a1"}': 1
+        },
+    ),
+    Reading(
         name="a claim of two workloads has none",
         series=[*WORLD, replace(POD, labels={**POD.labels, "owner_name": "pgbouncer", "owner_kind": "ReplicaSet"})],
         expr="claim:kubernetes_workload:info or volume:aws_ebs_owner:info",
@@ -301,4 +311,5 @@ READINGS: list[Reading] = [
         },
     ),
     *ebs_readings.READINGS,
+    *ebs_counters.READINGS,
 ]

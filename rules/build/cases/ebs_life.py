@@ -88,6 +88,7 @@ CASES = [
         variants={
             "for twenty minutes": Variant(fires=False, series=[_balance(step(15, 0.3, 0.1))], at=35),
             "more in between": Variant(fires=False, series=[_balance(between(20, 21, 0.3, 0.1))], at=49),
+            "for half an hour": Variant(fires=True, series=[_balance(step(15, 0.3, 0.1))], at=47),
         },
     ),
     Case(

@@ -239,6 +239,12 @@ _SATURATED = Case(
         "the driver says less": Variant(
             fires=False, series=[driver("read_ops_total", 60), driver("write_ops_total", 60)]
         ),
+        "it was provisioned for more before": Variant(
+            fires=True, series=[replace(PROVISIONED, bad=step(15, 24000, 12000))], at=48
+        ),
+        "it was provisioned for more for a minute": Variant(
+            fires=False, series=[replace(PROVISIONED, bad=between(35, 36, 24000, 12000))], at=60
+        ),
         "nothing is known of what is provisioned": Variant(fires=False, drop=[PROVISIONED.name]),
     },
 )  # fmt: skip
@@ -268,6 +274,10 @@ _SLOW = Case(
         "a hard disk": Variant(fires=False, series=[info("st1")]),
         "gp2": Variant(fires=True, series=[info("gp2")]),
         "one slow minute in a pass": Variant(fires=False, series=[S(_LATENCY, VOLUME, bad=between(0, 15, 0.05, 0.001))]),
+        "slow for 45 minutes, quick before": Variant(fires=True, series=[S(_LATENCY, VOLUME, bad=step(15, 0.001, 0.05))], at=62),
+        "quick for some minutes, half an hour ago": Variant(
+            fires=False, series=[S(_LATENCY, VOLUME, bad=between(40, 65, 0.001, 0.05))], at=90
+        ),
         "reads are slow": Variant(
             fires=True, series=[S("aws_ebs_volume_read_latency_seconds", VOLUME, bad=0.03)], drop=[_LATENCY]
         ),

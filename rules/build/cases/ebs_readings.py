@@ -250,6 +250,15 @@ READINGS = [
         for (name, series), value in zip(_BOUND.items(), (15, 15, 0.01, 0.5, 0.5, 0.5, 0.5, 1, 1), strict=True)
     ),
     Reading(
+        name="a volume whose PersistentVolume nobody claims is not in the namespace of the exporter's own target",
+        series=[INFO, S("aws_ebs_volume_persistentvolumeclaim_info", {**VOLUME, "persistentvolume": "pvc-1"})],
+        expr="volume:aws_ebs_owner:info",
+        at=5,
+        samples={
+            f'volume:aws_ebs_owner:info{{{_ID}, availability_zone="ap-southeast-3a", volume_type="gp3"}}': 1
+        },
+    ),
+    Reading(
         name="a volume that the driver tells of does not come from CloudWatch",
         series=_BOTH, expr="count(volume:aws_ebs_source:info)", at=10, samples={"{}": 1},
     ),

@@ -265,6 +265,13 @@ _LABELS = 'account_id="123456789012", cluster="production", file_system_id="fs-0
 
 READINGS: list[Reading] = [
     Reading(
+        name="it has no clients, though CloudWatch told of it three minutes ago for the last time",
+        series=[INFO, told(lambda minute: 104857600 if minute < 28 else float("inf") if minute == 28 else None)],
+        expr="filesystem:aws_efs_client_connections:sum",
+        at=30,
+        samples={f"filesystem:aws_efs_client_connections:sum{{{_LABELS}}}": 0},
+    ),
+    Reading(
         name="all storage classes are one size",
         series=[INFO, size(3e11), size(1e11, storage_class="IA")],
         expr="filesystem:aws_efs_storage:bytes",

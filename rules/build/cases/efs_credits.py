@@ -198,6 +198,8 @@ CASES = [
     ),
 ]
 
+_END = float("inf")
+
 READINGS: list[Reading] = [
     Reading(
         name="balances that are not told now, of file systems that differ in one label",
@@ -209,6 +211,17 @@ READINGS: list[Reading] = [
         expr="count(filesystem:aws_efs_burst_credits:bytes)",
         at=11,
         samples={"{}": 5},
+    ),
+    Reading(
+        # Told until minute 2 and held for 19 more; nothing is known of minutes 22 to 27.
+        name="a slope has ten minutes behind it where something was known half an hour ago",
+        series=[
+            INFO,
+            credits(lambda minute: 9e9 - 1e8 * minute if minute < 3 or minute >= 28 else _END if minute == 3 else None),
+        ],
+        expr="count(filesystem:aws_efs_burst_credits:deriv30m)",
+        at=37,
+        samples={"{}": 1},
     ),
     Reading(
         name="a balance that is not told now is the last that was",

@@ -12,6 +12,7 @@ from rules.build.cases.elasticache_world import (
     SERVERLESS,
     SERVERLESS_INFO,
     ZONE,
+    away,
     case,
     info,
     scattered,
@@ -78,6 +79,14 @@ CASES: list[Case] = [
         variants={
             "it comes and goes": Variant(
                 fires=False, series=[S(_ENGINE, NODE, scattered((5, 12), 28, 0.85, 0.7))], at=36
+            ),
+            # Two minutes, two more for which the last is taken, and five: nine.
+            "the node was away for a while": Variant(
+                fires=False, series=[away(20, 26), S(_ENGINE, NODE, step(16, 0.7, 0.95))], at=30
+            ),
+            # Nine minutes half an hour ago, five of the last fifteen.
+            "it goes and comes": Variant(
+                fires=False, series=[S(_ENGINE, NODE, scattered((5, 13), 40, 0.95, 0.7))], at=46
             ),
         },
     ),
@@ -328,6 +337,21 @@ CASES: list[Case] = [
 ]
 
 READINGS: list[Reading] = [
+    Reading(
+        name="hits of all nodes of a group over what all were asked",
+        series=[
+            INFO,
+            info(OTHER),
+            *(
+                S(name, labels, value)
+                for labels, hits, misses in ((NODE, 30, 5), (OTHER, 10, 5))
+                for name, value in ((_HITS, hits), (_MISSES, misses))
+            ),
+        ],
+        expr="sum(replication_group:aws_elasticache_hit:ratio)",
+        at=20,
+        samples={"{}": 0.8},
+    ),
     Reading(
         name="nodes that stand alone make no hit ratio together",
         series=[info(ALONE), S(_HITS, ALONE, 90), S(_MISSES, ALONE, 10)],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rules.build.cases.elasticache_world import INFO, NODE, POLICY, case, info, policy, primary, scattered
+from rules.build.cases.elasticache_world import INFO, NODE, POLICY, away, case, info, policy, primary, scattered
 from rules.build.cases.shapes import Case, Reading, S, Values, Variant, between, flat, ramp, step
 
 _USAGE = "aws_elasticache_node_memory_usage_ratio"
@@ -114,6 +114,10 @@ CASES: list[Case] = [
         variants={
             **_excuses(),
             "it comes and goes": Variant(fires=False, series=[_usage(scattered((5, 14), 28, 0.88, 0.8))], at=34),
+            # Two minutes, two more for which the last is taken, and five: nine.
+            "it was away for a while": Variant(
+                fires=False, series=[away(20, 26), POLICY, _usage(step(18, 0.8, 0.88))], at=30
+            ),
         },
     ),
     case(
@@ -161,6 +165,14 @@ READINGS: list[Reading] = [
         expr="round(sum(node:aws_elasticache_data_usage:seconds_to_full_10m))",
         at=30,
         samples={"{}": 631},
+    ),
+    Reading(
+        # What it grew by is known of minutes 15 and 21 and 22, not of 23 to 25.
+        name="where it is not known how it grew five minutes ago, nothing is foretold",
+        series=[away(16, 21), POLICY, _usage(ramp(5, 0.5, 0.01))],
+        expr="node:aws_elasticache_data_usage:seconds_to_full_10m",
+        at=30,
+        samples={},
     ),
     Reading(
         name="where it began just now, nothing is foretold",

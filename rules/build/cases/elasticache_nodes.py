@@ -57,6 +57,12 @@ def _late(by: int) -> S:
     return S(ANY.name, ANY.labels, lambda minute: minute * 60 - by * 60, stays=True)
 
 
+def _seated(cluster: str, shard: str) -> tuple[S, ...]:
+    """One more node, a primary, in a shard."""
+    labels = {**NODE, "cache_cluster_id": cluster}
+    return info(labels), S(SEAT.name, {**labels, "node_group_id": shard}), primary(labels, 1)
+
+
 CASES: list[Case] = [
     case(
         "AwsElastiCacheNodeSilent",
@@ -73,6 +79,9 @@ CASES: list[Case] = [
         " answer: if it is the primary, force the failover (runbook), else delete and add the replica.",
         variants={
             "AWS knows that it is down": Variant(fires=False, series=[S(_AVAILABLE, OTHER, 0)]),
+            "70 seconds above the limit": Variant(
+                fires=True, series=[S(_NEWEST, OTHER, lambda minute: min(fresh(minute), 590))], at=17
+            ),
             "AWS does not say": Variant(fires=True, drop=[_AVAILABLE]),
             "it has just come back": Variant(fires=False, series=[S(_AVAILABLE, OTHER, step(16, 0, 1))]),
             "it came back a while ago": Variant(fires=True, series=[S(_AVAILABLE, OTHER, step(14, 0, 1))]),
@@ -343,6 +352,24 @@ CASES: list[Case] = [
         " ap-southeast-3 --cache-cluster-id sessions-001 --cache-node-ids-to-reboot 0001.",
         variants={
             "as many failed before": Variant(fires=False, series=[S(_ERRORS, NODE, step(151, 0.6, 1.5))]),
+            # The mean of the hour three hours ago is 0.4.
+            "fewer failed before, more long before": Variant(
+                fires=True,
+                series=[
+                    primary(NODE, step(351, 1, 0)),
+                    S(
+                        _ERRORS,
+                        NODE,
+                        lambda minute: 0.9 if minute < 140 or 180 <= minute < 190 else 0.3 if minute < 351 else 1.5,
+                    ),
+                ],
+                at=402,
+            ),
+            "for 25 minutes, and again for 37": Variant(
+                fires=False,
+                series=[S(_ERRORS, NODE, lambda minute: 1.5 if 151 <= minute < 175 or minute >= 215 else 0.4)],
+                at=252,
+            ),
             "it is still the primary": Variant(fires=False, series=[primary(NODE, 1)]),
             "it was never the primary": Variant(fires=False, series=[primary(NODE, 0)]),
             "only the minute of the failover": Variant(
@@ -374,13 +401,38 @@ READINGS: list[Reading] = [
     ),
     Reading(
         name="how many nodes and primaries of a shard live",
-        series=[*_GROUP, primary(NODE, 1), primary(OTHER, 0), S(_AVAILABLE, OTHER, 0), S(_AVAILABLE, NODE, flat(1))],
+        # Of the first shard one node is dead; the second has two nodes, both primary; the third none that lives.
+        series=[
+            *_GROUP,
+            primary(NODE, 1),
+            primary(OTHER, 0),
+            S(_AVAILABLE, OTHER, 0),
+            S(_AVAILABLE, NODE, flat(1)),
+            *_seated("sessions-004", "0002"),
+            *_seated("sessions-005", "0003"),
+            S(_AVAILABLE, {**NODE, "cache_cluster_id": "sessions-005"}, 0),
+        ],
         expr="sum by (of, node_group_id) ("
         'label_replace(shard:aws_elasticache_nodes_alive:count, "of", "nodes", "", "") or '
         'label_replace(shard:aws_elasticache_primaries_alive:count, "of", "primaries", "", ""))',
         at=30,
         samples={
-            f'{{node_group_id="{shard}", of="{of}"}}': 1 for shard in ("0001", "0002") for of in ("nodes", "primaries")
+            f'{{node_group_id="{shard}", of="{of}"}}': count
+            for shard, nodes, primaries in (("0001", 1, 1), ("0002", 2, 2), ("0003", 0, 1))
+            for of, count in (("nodes", nodes), ("primaries", primaries))
+        },
+    ),
+    Reading(
+        name="a node that two zones are told of has none",
+        series=[INFO, info(OTHER), info(OTHER, availability_zone="ap-southeast-3b")],
+        expr="node:aws_elasticache_owner:info",
+        at=5,
+        samples={
+            'node:aws_elasticache_owner:info{account_id="123456789012", availability_zone="ap-southeast-3a",'
+            ' cache_cluster_id="sessions-001", cache_node_id="0001", cluster="production", region="ap-southeast-3",'
+            ' replication_group_id="sessions"}': 1,
+            'node:aws_elasticache_owner:info{account_id="123456789012", cache_cluster_id="sessions-002",'
+            ' cache_node_id="0001", cluster="production", region="ap-southeast-3", replication_group_id="sessions"}': 1,
         },
     ),
 ]

@@ -77,6 +77,15 @@ CASES: list[Case] = [
                 fires=False,
                 series=[S(_MAXIMUM, _REPLICAS, 3), S(_SHARDS, GROUP, 3), S(_MEMBERS, GROUP, 9)],
             ),
+            "replicas have just come to their maximum too": Variant(
+                fires=True,
+                series=[
+                    S(_MAXIMUM, _TARGET, 6),
+                    S(_SHARDS, GROUP, step(20, 5, 6)),
+                    S(_MAXIMUM, _REPLICAS, 2),
+                    S(_MEMBERS, GROUP, step(78, 12, 18)),
+                ],
+            ),
             "it has shrunk again": Variant(fires=False, series=[S(_SHARDS, GROUP, between(10, 69, 6, 5))]),
             "it was there before": Variant(
                 fires=False,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import inf
 
 from rules.build.cases.elasticache_world import INFO, NODE, SERVERLESS, SERVERLESS_INFO
-from rules.build.cases.shapes import Reading, S
+from rules.build.cases.shapes import Reading, S, Values
 
 _AT = 30
 _SECOND = {"pod": "exporter-b", "instance": "exporter-b:9116"}
@@ -50,7 +51,16 @@ _SERVERLESS: Mapping[str, tuple[str, float]] = {
         _MEAN_19,
     ),
 }
+_HELD: Mapping[str, tuple[str, Mapping[str, str], float]] = {
+    "node:aws_elasticache_memory_usage:ratio": ("aws_elasticache_node_memory_usage_ratio", NODE, 0.7),
+    "node:aws_elasticache_is_primary:newest": ("aws_elasticache_node_is_primary", NODE, 1),
+    "serverless:aws_elasticache_used:bytes": ("aws_elasticache_serverless_used_bytes", SERVERLESS, 7e9),
+}
 _ALLOWANCES = ("bandwidth_in", "bandwidth_out", "packets", "conntrack", "link_local")
+
+
+def _told_until_28(value: float) -> Values:
+    return lambda minute: value if minute < 28 else inf if minute == 28 else None
 
 
 def _twice(family: str, labels: Mapping[str, str], times: float = 1.0, *, rises: bool = False) -> tuple[S, S]:
@@ -77,6 +87,20 @@ READINGS: list[Reading] = [
         )
         for info, labels, table in ((INFO, NODE, _NODES), (SERVERLESS_INFO, SERVERLESS, _SERVERLESS))
         for recording, (family, value) in table.items()
+    ),
+    Reading(
+        name="what is newest is held when it is not told now",
+        series=[
+            INFO,
+            SERVERLESS_INFO,
+            *(
+                S(family, labels, _told_until_28(value))
+                for family, labels, value in (*_HELD.values(), ("aws_elasticache_node_capacity_usage_ratio", NODE, 0.6))
+            ),
+        ],
+        expr=" or ".join(f'sum by (of) (label_replace({name}, "of", "{name}", "", ""))' for name in _HELD),
+        at=_AT,
+        samples={f'{{of="{name}"}}': value for name, (_, _, value) in _HELD.items()},
     ),
     Reading(
         name="each allowance keeps to its row",

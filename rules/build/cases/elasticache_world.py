@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from math import inf
 from typing import Any
 
 from rules.build.cases.shapes import Case, S, Values
@@ -76,6 +77,11 @@ ANY = S(
 def scattered(first: tuple[int, int], again: int, bad: float, good: float) -> Values:
     """Bad from minute *first[0]* until before *first[1]*, and again from minute *again* on."""
     return lambda minute: bad if first[0] <= minute < first[1] or minute >= again else good
+
+
+def away(start: int, end: int) -> S:
+    """The node's info, which is not there from minute *start* until before *end*."""
+    return S(INFO.name, INFO.labels, lambda minute: inf if minute == start else None if start < minute < end else 1)
 
 
 def _siblings(series: Iterable[S]) -> Iterator[S]:

@@ -37,6 +37,15 @@ DELIVERY = [
         dashboard=BOARD,
         variants={
             "nothing to send": Variant(fires=False, series=[S(_SENT, C, flat(600)), S(_FAILED, C, flat(3))]),
+            "it failed once, six minutes ago": Variant(
+                fires=True, series=[S(_SENT, C, lambda minute: 60.0 * min(minute, 10)), S(_FAILED, C, step(12, 0, 1))]
+            ),
+            # A failure counts for ten minutes, to minute 21, and is told for ten more.
+            "nothing to send since a failure long ago": Variant(
+                fires=False,
+                series=[S(_SENT, C, lambda minute: 60.0 * min(minute, 10)), S(_FAILED, C, step(12, 0, 1))],
+                at=35,
+            ),
             "another replica sends": Variant(
                 fires=False,
                 series=[
@@ -89,6 +98,10 @@ DELIVERY = [
             "a new leader starts anew": Variant(
                 fires=False, series=[S(_DROPPED, {**C, "reason": "superseded"}, step(10, 0, 30))]
             ),
+            # It counts to minute 39, and is told for half an hour more.
+            "a single one, not long ago": Variant(
+                fires=True, series=[S(_DROPPED, {**C, "reason": "too_old"}, step(10, 0, 1))], at=60
+            ),
             "half an hour ago": Variant(
                 fires=False, series=[S(_DROPPED, {**C, "reason": "too_old"}, step(10, 0, 30))], at=90
             ),
@@ -109,5 +122,12 @@ DELIVERY = [
         description="Datapoints are asked again, and paid again, until the disk takes them. First: `kubectl -n monitoring exec"
         " deploy/storage-exporter -- df -h` and the volume's mount.",
         dashboard=BOARD,
+        variants={
+            "an hour ago": Variant(
+                fires=False,
+                series=[S("storage_exporter_remote_write_outbox_failures_total", C, step(10, 0, 2))],
+                at=60,
+            )
+        },
     ),
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from rules.build.cases.exporter_replicas import BOARD, C
-from rules.build.cases.shapes import Case, Reading, S, Values, Variant, flat, step
+from rules.build.cases.shapes import Case, S, Values, Variant, flat, step
 
 A = {**C, "account_id": "123456789012", "region": "ap-southeast-3"}
 EFS, EBS = {**A, "aws_service": "efs"}, {**A, "aws_service": "ebs"}
@@ -278,19 +278,4 @@ FRESHNESS = [
             ),
         },
     ),
-]
-
-_LABELS = 'account_id="123456789012", aws_service="efs", cluster="production", region="ap-southeast-3"'
-
-FRESHNESS_READINGS = [
-    Reading(
-        name="the age is that of the newest, whichever pod told it",
-        series=[
-            S(NEWEST, {**EFS, "pod": "a"}, flat(60)),
-            S(NEWEST, {**EFS, "pod": "b"}, flat(360)),
-        ],
-        expr="service:storage_exporter_data_age:seconds",
-        at=10,
-        samples={f"service:storage_exporter_data_age:seconds{{{_LABELS}}}": 240},
-    )
 ]

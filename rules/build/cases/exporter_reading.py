@@ -98,6 +98,18 @@ READING = [
                     S(ERRORS, {**EFS, "operation": "GetMetricData", "code": "TIMEOUT"}, counts(50)),
                 ],
             ),
+            "many more were asked until half an hour ago": Variant(
+                fires=True,
+                series=[
+                    S(
+                        _REQUESTS,
+                        {**EFS, "operation": "GetMetricData"},
+                        lambda m: 1000.0 * min(m, 20) + 100 * max(m - 20, 0),
+                    ),
+                    S(ERRORS, {**EFS, "operation": "GetMetricData", "code": "Throttling"}, counts(5.5)),
+                ],
+                at=50,
+            ),
             "EC2's word for it": Variant(
                 fires=True,
                 series=[
@@ -123,7 +135,11 @@ READING = [
         " storage_exporter_job_duration_seconds beside storage_exporter_job_interval_seconds; then throttling, and"
         " limits.aws_concurrency.",
         dashboard=BOARD,
-        variants={"an hour ago": Variant(fires=False, series=[S(_MISSED, JOB, step(10, 0, 6))], at=115)},
+        variants={
+            "an hour ago": Variant(fires=False, series=[S(_MISSED, JOB, step(10, 0, 6))], at=115),
+            # They count to minute 69, and are told for half an hour more.
+            "not long ago": Variant(fires=True, series=[S(_MISSED, JOB, step(10, 0, 6))], at=90),
+        },
     ),
     Case(
         alert="StorageExporterDiscoveryDropped",
@@ -175,6 +191,13 @@ READING = [
         description="30 series were left out in 15 minutes; alerts on them are blind. First: over_limit wants a larger limits.max_series;"
         " duplicates are named in the exporter's log.",
         dashboard=BOARD,
+        variants={
+            "an hour ago": Variant(
+                fires=False,
+                series=[S("storage_exporter_series_dropped_total", {**C, "reason": "over_limit"}, step(10, 0, 30))],
+                at=75,
+            )
+        },
     ),
     Case(
         alert="StorageExporterCredentialsExpiring",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rules.build.cases.shapes import Case, S, Variant, between, flat, step
+from rules.build.cases.shapes import Case, S, Values, Variant, between, flat, step
 
 C = {"cluster": "production"}
 BOARD = "/d/storage-exporter-exporter?var-cluster=production"
@@ -25,11 +25,31 @@ def replicas(*leads: float | None, name: str = _LEADER) -> list[S]:
     ]
 
 
+def _failures(name: str, good: Values | None = None) -> list[S]:
+    """Evaluations that fail at minute 5 on two of the ruler's pods: three on one, two on the other."""
+    return [S(name, {**_RULES, "pod": pod}, step(5, 0, count), good) for pod, count in (("ruler-0", 3), ("ruler-1", 2))]
+
+
+_LEADERS = [
+    S(_LEADER, {**C, "pod": pod, "instance": instance, "replica": replica})
+    for pod, instance, replica in (("a", "x", ""), ("b", "x", ""), ("b", "y", ""), ("b", "y", "r"))
+]
+"""Four, any two of which differ in one label alone."""
+
 _GONE = (
     "No exporter of production has been seen for 10 minutes: no other page about EBS, EFS, S3, Valkey or claims can"
     " come. First: `kubectl -n monitoring get pods -l app.kubernetes.io/name=storage-exporter`. Pods run: is it scraped (or"
     " does it push), has the token of remote write expired? Pods do not run: `kubectl -n monitoring logs -l"
     " app.kubernetes.io/name=storage-exporter --tail=50`."
+)
+
+_STALLED = (
+    ": collections and answers come late. First: is its CPU limit reached (`kubectl -n monitoring top pods`)? It needs a"
+    " twentieth of a core; a limit below 200m throttles it."
+)
+_FAILING = (
+    " evaluations failed in 15 minutes. First: read the error of the group in the ruler's list of rules, then"
+    " `storage-exporter rules diff` to see whether the rules that are loaded are the ones shipped."
 )
 
 ALIVE = [
@@ -102,6 +122,10 @@ ALIVE = [
             "one of two shards has no leader": Variant(
                 fires=True, series=[*replicas(1, 0, 0, 0), *replicas(2, 2, 2, 2, name="storage_exporter_shards")]
             ),
+            # Told apart by the pod, by where it is scraped, by the label of what is pushed.
+            "each of four shards has one": Variant(
+                fires=False, series=[*_LEADERS, *replicas(4, name="storage_exporter_shards")]
+            ),
             "both shards have one": Variant(
                 fires=False, series=[*replicas(1, 0, 1, 0), *replicas(2, 2, 2, 2, name="storage_exporter_shards")]
             ),
@@ -137,13 +161,8 @@ ALIVE = [
             "two shards": Variant(
                 fires=False, series=[*replicas(1, 1), *replicas(2, 2, name="storage_exporter_shards")]
             ),
-            "pushed by replicas": Variant(
-                fires=True,
-                series=[
-                    S(_LEADER, {**C, "replica": "a"}),
-                    S(_LEADER, {**C, "replica": "b"}),
-                    S("storage_exporter_shards", C),
-                ],
+            "four where there are three shards": Variant(
+                fires=True, series=[*_LEADERS, *replicas(3, name="storage_exporter_shards")]
             ),
         },
     ),
@@ -177,11 +196,16 @@ ALIVE = [
         labels=C,
         restarts=False,
         summary=f"{WHO} stands still again and again",
-        description="Everything in the process waited 6 s or more: collections and answers come late. First: is its CPU limit reached"
-        " (`kubectl -n monitoring top pods`)? It needs a twentieth of a core; a limit below 200m throttles it.",
+        description="Everything in the process waited 6 s or more" + _STALLED,
         dashboard=BOARD,
         variants={
-            "counted stalls": Variant(fires=True, series=[S(_STALLS, C, step(5, 0, 1)), S(_LAG, C, flat(0.1))]),
+            # A stall counts for 15 minutes, to minute 19, and is told for 15 more.
+            "counted stalls": Variant(
+                fires=True,
+                series=[S(_STALLS, C, step(5, 0, 2)), S(_LAG, C, flat(0.1))],
+                at=30,
+                description="Everything in the process waited 15 s or more" + _STALLED,
+            ),
             "stalls long ago": Variant(
                 fires=False, series=[S(_STALLS, C, step(5, 0, 1)), S(_LAG, C, flat(0.1))], at=40
             ),
@@ -223,6 +247,8 @@ ALIVE = [
         component="exporter",
         series=[
             S("aws_ebs_volume_info", _VOLUME_INFO),
+            S("aws_ebs_volume_info", {**_VOLUME_INFO, "volume_id": "vol-0a2"}),
+            S("volume:aws_ebs_owner:info", {**VOLUME, "volume_id": "vol-0a2"}, step(10, 1, None), flat(1)),
             S("volume:aws_ebs_owner:info", {**VOLUME, "namespace": "databases"}, step(10, 1, None), flat(1)),
         ],
         fires_at=25,
@@ -230,8 +256,8 @@ ALIVE = [
         missing=True,
         labels=C,
         restarts=False,
-        summary=f"{WHO}: pages about 1 volumes would be lost",
-        description="1 volumes have no series volume:aws_ebs_owner:info, which every alert about a volume joins. The rule group"
+        summary=f"{WHO}: pages about 2 volumes would be lost",
+        description="2 volumes have no series volume:aws_ebs_owner:info, which every alert about a volume joins. The rule group"
         " storage-exporter.ebs.owners fails or is not loaded. First: look at it in the ruler's list of rules (Grafana: Alerting,"
         " Alert rules) for its error.",
         dashboard=BOARD,
@@ -241,23 +267,28 @@ ALIVE = [
         severity="warning",
         component="exporter",
         source="client",
-        series=[S(_FAILURES, _RULES, step(5, 0, 3), flat(0))],
+        series=_failures(_FAILURES, flat(0)),
         fires_at=10,
         waits=5,
         keeps=15,
         labels=_RULES,
         restarts=False,
         summary="Rule group storage-exporter;storage-exporter.ebs.stalled fails: its pages may not come",
-        description="3 evaluations failed in 15 minutes. First: read the error of the group in the ruler's list of rules, then"
-        " `storage-exporter rules diff` to see whether the rules that are loaded are the ones shipped.",
+        description="5" + _FAILING,
         dashboard=BOARD,
         ends=False,
         variants={
             "Mimir's ruler": Variant(
-                fires=True, drop=[_FAILURES], series=[S(f"cortex_{_FAILURES}", {**_RULES, "user": "t"}, step(5, 0, 3))]
+                fires=True, drop=[_FAILURES], series=_failures(f"cortex_{_FAILURES}"), description="5" + _FAILING
             ),
             "Loki's ruler": Variant(
-                fires=True, drop=[_FAILURES], series=[S(f"loki_{_FAILURES}", _RULES, step(5, 0, 3))]
+                fires=True, drop=[_FAILURES], series=_failures(f"loki_{_FAILURES}"), description="5" + _FAILING
+            ),
+            # They count for 15 minutes, and are told for 15 more.
+            "all three, long ago": Variant(
+                fires=False,
+                series=[each for ruler in ("", "cortex_", "loki_") for each in _failures(ruler + _FAILURES)],
+                at=45,
             ),
             "somebody else's group": Variant(
                 fires=False, series=[S(_FAILURES, {**C, "rule_group": "kubernetes-storage"}, step(5, 0, 3))]
@@ -284,7 +315,12 @@ ALIVE = [
                 fires=False,
                 series=[S("storage_exporter_build_info", {**C, "version": "1"}, step(60, 1, None))],
                 at=1500,
-            )
+            ),
+            "it is gone for twenty hours": Variant(
+                fires=True,
+                series=[S("storage_exporter_build_info", {**C, "version": "1"}, step(60, 1, None))],
+                at=1200,
+            ),
         },
     ),
 ]

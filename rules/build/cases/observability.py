@@ -231,6 +231,9 @@ CASES = [
         variants={
             "it has room for longer": Variant(fires=False, series=[free(ramp(0, 9e9, -1e7))], at=80),
             "nearly full": Variant(fires=True, series=[free(0.95e9)], at=60),
+            "nearly full, and few writes fail": Variant(
+                fires=True, series=[_WELL, loki("500", counter(0.006)), free(0.95e9)], at=60
+            ),
             "not nearly full": Variant(fires=False, series=[free(1.05e9)], at=80),
             "reads fail": Variant(
                 fires=False,
@@ -347,7 +350,10 @@ READINGS: list[Reading] = [
             loki("500", _LATER),
             loki("500", _LATER, operation="S3.GetObject"),
             objstore("loki_", "operation_failures", _LATER, LOKI),
-            objstore("thanos_", "operation_failures", _LATER, LOKI),
+            *(
+                objstore(prefix, "operation_failures", _LATER, {**LOKI, "job": f"{prefix}program"})
+                for prefix in ("thanos_", "cortex_", "")
+            ),
             *(
                 S(name, {**LOKI, "pod": "p-0", **more}, bad=_LATER)
                 for name, more in {
@@ -360,7 +366,7 @@ READINGS: list[Reading] = [
         ),
         expr="round(namespace:observability_flush_failures:rate15m, 0.01)",
         at=25,
-        samples={'{cluster="production", namespace="loki"}': 18.67},
+        samples={'{cluster="production", namespace="loki"}': 24},
     ),
     Reading(
         name="requests of several pods and programs are counted side by side",

@@ -109,7 +109,10 @@ CASES = [
                 ],
             ),
             "it was not known for a while a day ago": Variant(
-                fires=False, series=[_expiry(between(50, 90, None, 390 * DAY))], at=1505
+                fires=False, series=[_expiry(between(40, 90, None, 390 * DAY))], at=1505
+            ),
+            "it was known three hours before, not in the hour": Variant(
+                fires=True, series=[_expiry(between(100, 290, None, 390 * DAY))], at=1700
             ),
             "a longer one": Variant(fires=False, series=[_expiry(step(1500, 390 * DAY, 400 * DAY))]),
             "a bucket of nobody": Variant(fires=False, series=[OTHERS]),

@@ -73,6 +73,15 @@ CASES = [
             ),
             "0.32 % for six hours": Variant(fires=True, series=[_failed(0.032)], at=150),
             "0.28 % for six hours": Variant(fires=False, series=[_failed(0.028)], at=150),
+            "0.27 % of six hours, 0.6 % of the last": Variant(
+                fires=False, series=[_failed(step(300, 0.02, 0.06))], at=365
+            ),
+            "0.4 % of six hours, 0.25 % of the last": Variant(
+                fires=False, series=[_failed(step(200, 0.05, 0.025))], at=340
+            ),
+            # Two minutes in which half of the requests fail: 5.1 % of twenty minutes, less than 0.3 % of six hours.
+            "a burst": Variant(fires=True, series=[_failed(between(365, 367, 5.4, 0))], at=381),
+            "some of few": Variant(fires=True, series=[_requests(0.1), _failed(0.012)], at=150),
             "nothing in the last hour": Variant(fires=False, series=[_failed(between(0, 60, 0.2, 0.027))], at=260),
             "a few of few": Variant(fires=False, series=[_requests(0.1), _failed(0.009)], at=150),
             "the last hour only": Variant(fires=False, series=[_failed(step(300, 0, 0.04))], at=370),
@@ -209,6 +218,13 @@ READINGS: list[Reading] = [
         expr="bucket:aws_s3_client_errors:ratio20m + bucket:aws_s3_client_errors:per_second",
         at=5,
         samples={f"{{{LABELS}}}": 1.25},
+    ),
+    Reading(
+        name="the slowest filter stands for the bucket",
+        series=[INFO, _latency(0.2), fact("first_byte_latency_seconds", 0.3, filter_id="index")],
+        expr="bucket:aws_s3_first_byte_latency:seconds",
+        at=5,
+        samples={f"bucket:aws_s3_first_byte_latency:seconds{{{LABELS}}}": 0.3},
     ),
     Reading(
         name="two pods say the same of a replica",

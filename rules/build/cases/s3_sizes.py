@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from rules.build.cases.s3_world import INFO, LABELS, OTHERS, OWNED, WHAT, case, fact
-from rules.build.cases.shapes import Reading, Values, Variant, step
+from rules.build.cases.shapes import Reading, S, Values, Variant, step
 
 DAY = 1440
 _size = partial(fact, "size_bytes", storage_type="StandardStorage")
@@ -119,7 +120,35 @@ CASES = [
     ),
 ]
 
+
+def _quicker(minute: int) -> float:
+    """A day's growth is a gigabyte more than that of the day before."""
+    return 1e12 + 1e9 * (minute // DAY) * (minute // DAY + 1) / 2
+
+
+def _young(series: S) -> S:
+    """The same of a bucket that is known from the fourth day on."""
+
+    def values(minute: int) -> float | None:
+        return None if minute < 4 * DAY else series.bad(minute) if callable(series.bad) else series.bad
+
+    return replace(series, labels={**series.labels, "bucket": "young"}, bad=values)
+
+
+_USUAL = {"avg14d": 4.5e9, "stddev14d": 2.291e9}
+
 READINGS: list[Reading] = [
+    Reading(
+        # Eight days are known of the bucket, four of another.
+        name="what is usual is the growth of the days before yesterday's value",
+        series=[INFO, _size(_quicker), _young(INFO), _young(_size(_quicker))],
+        expr=" or ".join(
+            f'round(label_replace(bucket:aws_s3_size:delta1d_{what}, "of", "{what}", "", ""), 1e6)' for what in _USUAL
+        ),
+        at=9 * DAY + 720,
+        step=60,
+        samples={f'{{{LABELS}, of="{what}"}}': value for what, value in _USUAL.items()},
+    ),
     Reading(
         name="all storage types are one size",
         series=[INFO, _size(3e11), fact("size_bytes", 1e11, storage_type="GlacierStorage")],

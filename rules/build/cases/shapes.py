@@ -97,6 +97,8 @@ class Variant:
         labels: of the alert, where they differ from the case's.
 
         whole: *series* are the whole world.
+
+        description: what it says at minute *at*, where the words are looked at too.
     """
 
     fires: bool
@@ -105,6 +107,7 @@ class Variant:
     at: int | None = None
     labels: Mapping[str, str] | None = None
     whole: bool = False
+    description: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,9 +233,11 @@ def tests_of(case: Case) -> list[dict[str, Any]]:
     for name, variant in case.variants.items():
         series = _replaced(bad, variant)
         at = case.fires_at if variant.at is None else variant.at
-        tests.append(
-            _watched(case, name, _target(series, "exporter-a"), max(end, at), {at: variant.fires}, variant.labels)
-        )
+        test = _watched(case, name, _target(series, "exporter-a"), max(end, at), {at: variant.fires}, variant.labels)
+        if variant.description:
+            said = replace(case, description=variant.description, labels={**case.labels, **(variant.labels or {})})
+            test["alert_rule_test"] = [{"eval_time": _at(at), "alertname": case.alert, "exp_alerts": [_expected(said)]}]
+        tests.append(test)
     return tests
 
 
