@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import os
 import socket
 import subprocess
 import time
@@ -107,6 +108,8 @@ def serving(
             [str(binary("prometheus")), *words, f"--web.listen-address=127.0.0.1:{port}"],
             stdout=stream,
             stderr=stream,
+            # Small data, asked thousands of times: collecting garbage less often takes a fifth of the CPU away.
+            env={**os.environ, "GOGC": "400"},
         )
     try:
         server = Prometheus(f"http://127.0.0.1:{port}")

@@ -15,15 +15,16 @@ import random
 import re
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rules.build.writing import NAMES, suite, suite_names
-from tests.rules import linting
-from tests.rules.pieces import ROOT, Piece, load, name_of, pieces, run
+from tests.rules import linting, linting_across
+from tests.rules.expressions import Labels
+from tests.rules.pieces import ROOT, Piece, load, mimir_files, name_of, pieces, run
 
 _COMPARISONS = {">": "<", "<": ">", ">=": "<", "<=": ">", "==": "!=", "!=": "=="}
 _ACROSS = {"sum": "max", "max": "sum", "min": "sum", "avg": "sum", "count": "max"}
@@ -38,7 +39,6 @@ _OVER = {
     "rate": "increase",
     "deriv": "delta",
     "changes": "resets",
-    "quantile_over_time": "max_over_time",
 }
 _MATCHERS = {"=": "!=", "!=": "=", "=~": "!~", "!~": "=~"}
 _SETS = {"and": "unless", "unless": "and", "or": "and"}
@@ -46,6 +46,27 @@ _SETS = {"and": "unless", "unless": "and", "or": "and"}
 
 _LINTS = (linting.spans, linting.living, linting.counters, linting.denominators)
 """Checks of the lint that need nothing but the rule. None of them finds a fault in a rule as it is shipped."""
+
+EQUIVALENT = (
+    ("StorageExporterDown", "last_over_time", "a group has no value"),
+    ("StorageExporterEventLoopStalled", "increase", "only whether it is above nought counts"),
+    ("StorageExporterPushFailing", "increase", "only whether it is above nought counts"),
+    ("claim:storage_owner:info", "last_over_time", "all values are 1"),
+    ("node:kubernetes_csi_driver_missing:timestamp_seconds", "max at", "of noughts and ones both are nought together"),
+    ("AwsS3LifecycleShortened", "last_over_time", "only whether there is one counts"),
+    ("StorageExporterOutboxFailing", "increase", "only whether it is above nought counts"),
+    ("filesystem:aws_efs_burst_credits:deriv30m", "last_over_time", "only whether there is one counts"),
+    ("filesystem:aws_efs_burst_credits:deriv6h", "last_over_time", "only whether there is one counts"),
+    ("volume:aws_ebs_source:info", "rate", "a group has no value"),
+    ("volume:aws_ebs_nvme_stalled:bool", "increase", "only whether it is nought counts"),
+    ("volume:aws_ebs_nvme_stalled:bool", "max at 288", "only whether it is nought counts, and it is never below"),
+    ("volume:aws_ebs_nvme_stalled:bool", "max at 395", "only whether it is nought counts, and it is never below"),
+    ("service:storage_exporter_data_stale:reason", "increase", "only whether it is above nought counts"),
+)
+"""Rule, how the change begins, and why no input whatever tells the changed rule from the shipped one."""
+
+_TURNS = ((0, 1), (1, 4), (4, None))
+"""Tests of a piece that are run together: what comes first catches most."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +132,8 @@ def _operated(masked: str) -> Iterator[Change]:
     for table in (_ACROSS, _OVER):
         for found in re.finditer(r"\b(" + "|".join(table) + r")(?=\s*(\(|by\b))", masked):
             yield found.span(1), table[found[1]], f"{found[1]} at {found.start()} to {table[found[1]]}"
+    for found in re.finditer(r"\bquantile(?:_over_time)? *\(([0-9.]+)", masked):
+        yield found.span(1), "0.01", f"quantile {found[1]} at {found.start()} to 0.01"
     for found in re.finditer(r"^\s*(and|unless|or)\b", masked, re.MULTILINE):
         yield found.span(1), _SETS[found[1]], f"{found[1]} at {found.start(1)} to {_SETS[found[1]]}"
 
@@ -168,33 +191,65 @@ def survivors(found: list[Piece], own: set[str], chosen: Chosen) -> Iterator[tup
                 rules.setdefault(name_of(rule), rule)
                 readers.setdefault(name_of(rule), []).append(piece)
     names = [name for name in rules if name in own and chosen.only in name]
-    todo = [mutant for name in names for mutant in mutants(rules[name])]
+    todo = [mutant for name in names for mutant in mutants(rules[name]) if not equivalent(mutant)]
     if chosen.sample < len(todo):
         todo = random.Random(chosen.seed).sample(todo, chosen.sample)
+    shipped = [group for file in mimir_files() for group in load(file)["groups"]]
+    known = linting_across.labels(linting.Pack(shipped, {}))
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(chosen.workers) as pool:
-        jobs = enumerate(todo)
-        yield from pool.map(lambda job: (job[1], _caught(job[1], readers[job[1].rule], Path(folder), job[0])), jobs)
+
+        def judged(job: tuple[int, Mutant]) -> tuple[Mutant, bool]:
+            number, mutant = job
+            return mutant, linted(mutant, known) or _caught(mutant, readers[mutant.rule], Path(folder), number)
+
+        yield from pool.map(judged, enumerate(todo))
 
 
-def _linted(mutant: Mutant) -> bool:
-    """Whether our own lint refuses it: what it says of a rule by itself."""
+def equivalent(mutant: Mutant) -> bool:
+    """Whether it is in `EQUIVALENT`."""
+    return any(mutant.rule == rule and mutant.change.startswith(change) for rule, change, _ in EQUIVALENT)
+
+
+def linted(mutant: Mutant, known: Mapping[str, Labels]) -> bool:
+    """
+    Whether our own lint refuses it: what it says of a rule by itself.
+
+    Args:
+        mutant: the changed rule.
+
+        known: the labels of the recordings as they are shipped.
+    """
     pack = linting.Pack([{"name": "storage-exporter.mutants", "interval": "1m", "rules": [mutant.body]}], {})
-    return any(complaint for check in _LINTS for complaint in check(pack))
+    return any(complaint for check in _LINTS for complaint in check(pack)) or any(
+        complaint for across in linting_across.CHECKS for complaint in across(pack, known)
+    )
 
 
 def _caught(mutant: Mutant, readers: list[Piece], folder: Path, number: int) -> bool:
-    if _linted(mutant):
-        return True
-    # The tests of the rule itself first, then of those that read it: mostly the first one tells.
-    for place, piece in enumerate(sorted(readers, key=lambda each: each.name != mutant.rule)):
-        groups = [
-            {**group, "rules": [mutant.body if name_of(rule) == mutant.rule else rule for rule in group["rules"]]}
-            for group in piece.groups
-        ]
-        file = Piece(piece.name, groups, piece.tests, piece.step).write(folder, f"{number}-{place}")
-        if run([file]).returncode != 0:
-            return True
+    # A test costs a tenth of a second and mostly the first one tells: of the rule itself, then of those that read it.
+    ordered = sorted(readers, key=lambda each: each.name != mutant.rule)
+    for place, (first, last) in enumerate(_TURNS):
+        for piece in ordered:
+            if tests := piece.tests[first:last]:
+                groups = [
+                    {
+                        **group,
+                        "rules": [mutant.body if name_of(rule) == mutant.rule else rule for rule in group["rules"]],
+                    }
+                    for group in piece.groups
+                ]
+                file = Piece(piece.name, groups, tests, piece.step).write(folder, f"{number}-{place}")
+                if run([file]).returncode != 0:
+                    return True
     return False
+
+
+def _mutants_of(name: str, only: str) -> Iterator[Mutant]:
+    """All of a file's rules with *only* in their name."""
+    for group in load(ROOT / "mimir" / f"{name}.yaml")["groups"]:
+        for rule in group["rules"]:
+            if only in name_of(rule):
+                yield from mutants(rule)
 
 
 def main() -> int:
@@ -215,9 +270,10 @@ def main() -> int:
         chosen = Chosen(options.only, options.sample, options.seed, options.workers)
         own = list(survivors(found, mine, chosen))
         left = [mutant for mutant, was in own if not was]
+        same = [mutant for mutant in _mutants_of(name, options.only) if equivalent(mutant)]
         for mutant in left:
             sys.stdout.write(f"survived: {mutant.rule}: {mutant.change}\n")
-        sys.stdout.write(f"{name}: {len(own) - len(left)} of {len(own)} caught\n")
+        sys.stdout.write(f"{name}: {len(own) - len(left)} of {len(own)} caught, {len(same)} left out as equivalent\n")
         caught, total = caught + len(own) - len(left), total + len(own)
     share = caught / total if total else 0.0
     sys.stdout.write(f"all: {caught} of {total} caught, {share:.1%}\n")

@@ -19,12 +19,12 @@ import pytest
 from exporter.demo import mission_worlds
 from tests.harness import T
 from tests.prometheus import Prometheus, serving
-from tests.rules.exporting import Exporter, Ground, exporter, ground
+from tests.rules.exporting import CLUSTER, Exporter, Ground, exporter, ground
 from tests.rules.neighbours import KUBELET, STATE_METRICS, kubelet, state_metrics
 from tests.rules.pipelined import Pipelines, pipelines
 from tests.rules.rows import Target
 from tests.rules.stepped import SteppedClock
-from tests.rules.stepper import Change, Rule, Stepper, load
+from tests.rules.stepper import Change, Rule, Stepper, feeding, load
 from tests.rules.templates import element, render
 from tests.tools import ROOT
 
@@ -199,6 +199,7 @@ async def scene(
     more: Mapping[str, Any] | None = None,
     at: float = T,
     lenient: bool = False,
+    severities: Sequence[str] = (),
 ) -> AsyncIterator[Scene]:
     """
     A scene in which everything is well, `BEFORE` after its start.
@@ -219,6 +220,8 @@ async def scene(
         at: unix seconds of the start.
 
         lenient: go on where a rule cannot be evaluated.
+
+        severities: of the alerts that are evaluated, with the recordings they need; none for all.
     """
     paths = [SHIPPED / f"{each}.yaml" if isinstance(each, str) else each for each in rules]
     clock = SteppedClock(at, HURRY if delivery == "push" else 1.0)
@@ -228,11 +231,12 @@ async def scene(
             serving(folder, folder / "data", flags=["--web.enable-remote-write-receiver"]) as prometheus,
             pipelines(prometheus.url) as ways,
         ):
-            stepper = Stepper(ways, load(paths or sorted(SHIPPED.glob("*.yaml"))), lenient=lenient)
+            loaded = load(paths or sorted(SHIPPED.glob("*.yaml")))
+            stepper = Stepper(ways, feeding(loaded, severities) if severities else loaded, lenient=lenient)
             made = Scene(found, delivery, prometheus, ways, stepper, blank, more=more or {})
             made.others = [
-                (Target(STATE_METRICS), lambda instant: state_metrics(world, instant)),
-                (Target(KUBELET), lambda instant: kubelet(world, instant)),
+                (Target({**STATE_METRICS, "cluster": CLUSTER}), lambda instant: state_metrics(world, instant)),
+                (Target({**KUBELET, "cluster": CLUSTER}), lambda instant: kubelet(world, instant)),
             ]
             try:
                 await made.start("storage-exporter-6d5f7c9b4d-x2x7k")

@@ -84,6 +84,16 @@ def load(paths: Iterable[Path]) -> list[Rule]:
     return rules
 
 
+def feeding(rules: Sequence[Rule], severities: Sequence[str]) -> list[Rule]:
+    """The alerts of some severities and the recordings that they, and what they read, read."""
+    wanted = {rule.alert for rule in rules if rule.alert and rule.labels.get("severity") in severities}
+    found: set[str] = set()
+    while wanted - found:
+        found |= wanted
+        wanted = {name for rule in rules if (rule.record or rule.alert) in found for name in rule.uses}
+    return [rule for rule in rules if (rule.record or rule.alert) in found]
+
+
 def _rule(group: Mapping[str, Any], given: Mapping[str, Any]) -> Rule:
     return Rule(
         group["name"],

@@ -21,7 +21,7 @@ async def test_nobody_is_woken(
     delivery: Delivery, minutes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No critical alert fires in hours of a busy day, whose last trouble is over after two."""
-    async with scene(tmp_path, monkeypatch, delivery, blank=BLANK) as it:
+    async with scene(tmp_path, monkeypatch, delivery, blank=BLANK, severities=["critical"]) as it:
         it.begin("busy-day")
         await it.minutes(40)
         await it.start("storage-exporter-6d5f7c9b4d-q8w2m")  # a rollout

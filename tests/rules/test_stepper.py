@@ -20,7 +20,7 @@ from tests.harness import T
 from tests.prometheus import serving
 from tests.rules.pipelined import Pipelines, pipelines
 from tests.rules.rows import Target, body, head, row
-from tests.rules.stepper import RefusedRuleError, Stepper, load, seconds
+from tests.rules.stepper import RefusedRuleError, Stepper, feeding, load, seconds
 from tests.tools import binary
 
 pytestmark = pytest.mark.binary
@@ -223,3 +223,22 @@ def test_what_vanishes_from_a_page_ends() -> None:
     _said(target.rows("kubernetes_y 4\n", T + 8))
     assert _said(target.gone(T + 9)) == {up: "nan", other: "nan"}
     assert _said(target.rows("", T + 10)) == {up: "1.0"}
+
+
+def test_what_feeds_a_page_is_kept(tmp_path: Path) -> None:
+    """Alerts of a severity stay with all that they read, however far; others go with what only they read."""
+    file = tmp_path / "rules.yaml"
+    file.write_text(
+        """
+groups:
+  - name: g
+    rules:
+      - {record: "a:b:c", expr: x}
+      - {record: "a:b:d", expr: "a:b:c * 2"}
+      - {record: "a:b:e", expr: y}
+      - {alert: Page, expr: "a:b:d > 1", labels: {severity: critical}}
+      - {alert: Ticket, expr: "a:b:e > 1", labels: {severity: warning}}
+"""
+    )
+    kept = feeding(load([file]), ["critical"])
+    assert [rule.record or rule.alert for rule in kept] == ["a:b:c", "a:b:d", "Page"]
