@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
-from exporter.clock import SystemClock
+from exporter.clock import Clock, SystemClock
 from exporter.cluster_telemetry import ClusterTelemetry
 from exporter.demo import Cluster as DemoCluster
 from exporter.demo import KubernetesServer, World, WorldClock
@@ -46,11 +46,14 @@ class Watched:
 
 @contextlib.asynccontextmanager
 async def watched(
-    prepare: Callable[[KubernetesServer], None] = lambda _: None, wanted: Wanted = Wanted(), age_limit: float = 900
+    prepare: Callable[[KubernetesServer], None] = lambda _: None,
+    wanted: Wanted = Wanted(),
+    age_limit: float = 900,
+    clock: Clock | None = None,
 ) -> AsyncIterator[Watched]:
     telemetry = Telemetry("1.2.3")
     of_cluster = ClusterTelemetry(telemetry)
-    clock = SystemClock()
+    clock = clock or SystemClock()
     async with KubernetesServer(cluster_of(World(1, WorldClock(at=T))), anonymous="anybody", tick=0.1) as kubernetes:
         prepare(kubernetes)
         server = Server(kubernetes.url, Nobody(), "the test")
@@ -141,6 +144,32 @@ async def test_facts_follow_changes_and_end_with_publishing() -> None:
         await asyncio.gather(publishing, return_exceptions=True)
         assert store.snapshot(SystemClock().time()).series == 0
         assert JOB == "kubernetes"
+
+
+class _Quick(SystemClock):
+    """A clock of a demo that lets 600 seconds pass in one."""
+
+    def time(self) -> float:
+        return T + 600 * self.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        await super().sleep(seconds / 600)
+
+
+async def test_facts_are_repeated_before_they_are_too_old_by_their_own_clock() -> None:
+    """Nothing changes, and a quarter of an hour passes in a second and a half: the facts are there all the time."""
+    clock = _Quick()
+    async with watched(clock=clock) as it:
+        await it.cluster.settled(20)
+        store = Store(10**6, lambda *_: None)
+        publishing = asyncio.create_task(it.cluster.publish(store, ()))
+        await until(lambda: store.snapshot(clock.time()).series > 100)
+        end = clock.time() + 3600
+        await until(lambda: clock.time() > end)
+        # A machine that stood still for a moment may have missed a turn; a minute of its own would be ten hours here.
+        await until(lambda: store.snapshot(clock.time()).series > 100)
+        publishing.cancel()
+        await asyncio.gather(publishing, return_exceptions=True)
 
 
 async def test_what_was_not_heard_of_for_too_long_is_not_known() -> None:

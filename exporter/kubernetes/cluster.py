@@ -8,7 +8,6 @@ the rest. What it is made of is in `reflector` (how objects come), `claims` and 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 from collections import Counter
 from collections.abc import Collection, Mapping
@@ -145,10 +144,21 @@ class Cluster:
             store.remove(JOB)
 
     async def _wait(self, version: int) -> None:
-        """Return when something has changed since *version*, or when it is time to repeat."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_REPEAT), self._changed:
-                await self._changed.wait_for(lambda: self.version != version)
+        """
+        Return when something has changed since *version*, or when it is time to repeat: by the clock that facts are
+        stamped and aged by, which a demo may let run faster than the machine's.
+        """
+        waits = [asyncio.create_task(each) for each in (self._change(version), self._clock.sleep(_REPEAT))]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in waits:
+                each.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
+
+    async def _change(self, version: int) -> None:
+        async with self._changed:
+            await self._changed.wait_for(lambda: self.version != version)
 
     async def _blocks(self, constant: Constant) -> list[Block]:
         facts = await self._said.facts(self._state, self._versions, constant)
