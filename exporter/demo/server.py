@@ -72,7 +72,8 @@ class Call:
 
     `status` is 0 when no answer was begun; `error` is AWS's code or ``""``; `queries` and `billed` count GetMetricData
     queries and the metrics AWS would bill; `faults` are the kinds that hit it; `at` is real, `instant` the world's time
-    (unix seconds). `request` is the GetMetricData request as it was understood.
+    (unix seconds); `answered` is the world's time when the answer was about to be made, 0 where none was. `request` is
+    the GetMetricData request as it was understood.
     """
 
     service: str
@@ -88,6 +89,7 @@ class Call:
     error: str = ""
     faults: tuple[str, ...] = ()
     request: MetricDataRequest | None = None
+    answered: float = 0.0
 
     def as_dict(self) -> dict[str, Any]:
         """The call as the control pages show it."""
@@ -236,6 +238,7 @@ class DemoServer(Serving):
             rules += self._refusals(self._world_of(request)).take(call.service, call.operation)
             call = replace(call, faults=tuple(rule.kind for rule in rules))
             await self._delay(rules)
+            call = replace(call, answered=self.world.now())
             reply, asked = self._reply(request, call, rules)
             if asked is not None:
                 call = replace(call, queries=len(asked.queries), billed=asked.billed, request=asked)

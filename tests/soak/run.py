@@ -99,6 +99,10 @@ class Told:
     world: World | None = None
 
 
+_PATIENCE = 10
+"""Passes for which a fault stays beyond its time where no metric shows it yet."""
+
+
 class Soak:
     """
     A running soak.
@@ -257,23 +261,32 @@ class Soak:
             await self._one(pair, each, number)
 
     async def _one(self, pair: Sequence[tuple[str, str]], seconds: float, number: int) -> None:
-        """The faults of *pair* for the most of *seconds*, then a pass without them."""
+        """
+        The faults of *pair* for the most of *seconds*, then a pass without them. They stay for longer where no call
+        has met them yet, for the machine may be busy.
+        """
         troubles = [Trouble(kind, service) for kind, service in pair]
         self._say(f"  {self._now - self._start:6.0f} s  " + ", ".join(f"{kind} at {name}" for kind, name in pair))
         first, began, until = await self._scrape(), self._now, time.monotonic() + seconds
         await self._control("POST", [self._rule(trouble) for trouble in troubles])
         scrapes = [first]
         await self._beside(number)
-        while time.monotonic() < until - 1.2 * self._plan.a_pass:
+        for trouble in troubles:
+            trouble.scrapes = scrapes
+        late = until + _PATIENCE * self._plan.a_pass
+        while (now := time.monotonic()) < until - 1.2 * self._plan.a_pass or (now < late and not _seen(troubles)):
             await asyncio.sleep(min(1.0, self._plan.a_pass / 3))
             scrapes.append(await self._scrape())
+            for trouble, rule in zip(troubles, await self._control("GET"), strict=True):
+                trouble.hit = rule["hit"]
         rules = await self._control("GET")
         await self._control("DELETE")
+        until = max(until, time.monotonic() + 1.2 * self._plan.a_pass)
         while time.monotonic() < until:
             await asyncio.sleep(0.5)
         scrapes.append(await self._scrape())
         for trouble, rule in zip(troubles, rules, strict=True):
-            trouble.hit, trouble.scrapes = rule["hit"], scrapes
+            trouble.hit = rule["hit"]
             if trouble.kind == "empty" and trouble.service != "cloudwatch":
                 # Known again by the next full discovery; its first window then looks back five minutes or more.
                 self.told.forgiven.append((began - 900, self._now + 900))
@@ -325,6 +338,10 @@ class Soak:
         self.told.healthy = (await self._get("/-/healthy"))[1].strip()
         self.told.end = self._now
         self._drain()
+
+
+def _seen(troubles: Sequence[Trouble]) -> bool:
+    return all(trouble.hit and trouble.evidence() for trouble in troubles)
 
 
 def _resident(pid: int) -> int:

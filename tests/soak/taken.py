@@ -36,7 +36,7 @@ class Taken:
     Args:
         worlds: that the simulated AWS serves.
 
-        slack: seconds of the world between a request's arrival, which is written down, and the making of its answer:
+        slack: seconds of the world that an answer may take to be made once it is about to be, which is written down:
             what became visible meanwhile was given.
     """
 
@@ -58,7 +58,7 @@ class Taken:
 
     def _one(self, call: Call, query: Query, start: float, end: float, descending: bool) -> None:
         key = (query.namespace, query.metric, query.dimensions, query.stat, query.period)
-        stamps = self._stamps(key, start, end, call.instant + self._slack)
+        stamps = self._stamps(key, start, end, call.answered + self._slack)
         if NOTHING & set(call.faults):
             return
         assert call.request is not None
@@ -68,7 +68,7 @@ class Taken:
         at.got.update(stamps)
         at.first = min(at.first, start)
         at.last = max(at.last, end)
-        at.asked = call.instant
+        at.asked = call.answered
 
     def _stamps(self, key: Key, start: float, end: float, at: float) -> list[int]:
         namespace, metric, dimensions, stat, period = key
