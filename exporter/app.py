@@ -14,6 +14,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from exporter import __version__, logs
 from exporter.billing import Statement, as_json, as_text
@@ -26,7 +27,6 @@ from exporter.garbage import Garbage
 from exporter.model import Target
 from exporter.passes import statement, survey, whole_pass
 from exporter.publishing import Publisher
-from exporter.pushing import Pushing, Values, pushing
 from exporter.replica import replica, shard
 from exporter.report import Report
 from exporter.scheduler import Scheduler
@@ -35,6 +35,9 @@ from exporter.telemetry import Telemetry
 from exporter.watchdog import STALLED, Expectations, Watchdog
 from exporter.web import Web
 from exporter.working import PATIENCE, Replica, Working
+
+if TYPE_CHECKING:
+    from exporter.pushing import Pushing
 
 _LOG = logs.logger(__name__)
 
@@ -264,6 +267,8 @@ class App:
         if push is None or not pushes(self.config):
             yield None
             return
+        from exporter.pushing import Values, pushing  # noqa: PLC0415 - for those who push
+
         permitted = found.elector.valid if found.elector is not None else lambda: True
         values = Values(self._publisher.take, lambda: self._engine is not None, permitted)
         async with pushing(self.config, push, self.telemetry, self._clock, values, self._environ) as sending:

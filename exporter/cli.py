@@ -12,13 +12,11 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from exporter import __version__, billing, exposition, logs, printing
+from exporter import __version__, billing, exposition, logs
 from exporter.app import App, read_config
 from exporter.clock import Clock, SystemClock
 from exporter.config import Config, dump
@@ -26,12 +24,12 @@ from exporter.errors import ConfigError, ExporterError
 from exporter.model import Snapshot
 from exporter.passes import failures_of
 from exporter.policy import policy as policy_document
-from exporter.pushing import USER_AGENT
-from exporter.remote.trial import try_receiver
 from exporter.report import Report
-from exporter.ruling import rules
 from exporter.services.registry import SERVICES
 from exporter.settings import notices, pushes
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _CONFIG = click.option(
     "--config",
@@ -41,7 +39,26 @@ _CONFIG = click.option(
 )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _Commands(click.Group):
+    """
+    The commands. What only one of them needs is imported by it, for `run` starts often and needs none of that:
+    terminals, tables, the alerting rules, the demo.
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Their names, sorted."""
+        return sorted([*super().list_commands(ctx), "rules"])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """A command by its name."""
+        if cmd_name == "rules":
+            from exporter.ruling import rules  # noqa: PLC0415 - see above
+
+            return rules
+        return super().get_command(ctx, cmd_name)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="storage-exporter")
 def main() -> None:
     """
@@ -88,6 +105,8 @@ def once(config_path: str | None, form: str | None, verbose: bool) -> None:  # n
         snapshot, failures = asyncio.run(_once(config, SystemClock()))
     form = form or ("table" if sys.stdout.isatty() else "prometheus")
     if form == "json":
+        from exporter import printing  # noqa: PLC0415 - see `_Commands`
+
         click.echo(json.dumps(printing.as_json(snapshot, failures), indent=1))
     elif form == "prometheus":
         click.echo(exposition.plain(snapshot), nl=False)
@@ -99,7 +118,7 @@ def once(config_path: str | None, form: str | None, verbose: bool) -> None:  # n
 async def _once(config: Config, clock: Clock) -> tuple[Snapshot, dict[str, dict[str, str]]]:
     """What one pass has read, and what it could not: operation → what to do about it, by job."""
     app = _app(config, None, clock)
-    console = Console(stderr=True)
+    console = _console(stderr=True)
     with console.status("asking AWS ..."):
 
         def told(name: str, report: Report) -> None:
@@ -139,7 +158,7 @@ def plan(config_path: str | None, as_json: bool) -> None:  # noqa: FBT001 - clic
 
 
 async def _plan(config: Config, clock: Clock) -> billing.Statement:
-    with Console(stderr=True).status("asking AWS what there is ..."):
+    with _console(stderr=True).status("asking AWS what there is ..."):
         return await _app(config, None, clock).survey()
 
 
@@ -162,6 +181,9 @@ def _connect(config: Config) -> None:
     if push is None or not pushes(config):
         click.echo("note: delivery.mode is scrape, so there is no receiver to connect to", err=True)
         return
+    from exporter.pushing import USER_AGENT  # noqa: PLC0415 - see `_Commands`
+    from exporter.remote.trial import try_receiver  # noqa: PLC0415
+
     wrong = asyncio.run(try_receiver(push, user_agent=USER_AGENT, clock=SystemClock()))
     if wrong is not None:
         click.echo(f"delivery.push: {wrong}", err=True)
@@ -174,6 +196,8 @@ def _connect(config: Config) -> None:
 @click.option("--json", "form", flag_value="json", help="For programs; its shape is versioned.")
 def metrics(form: str) -> None:
     """List every metric: name, labels, source, unit, how it is folded and how often it is asked."""
+    from exporter import printing  # noqa: PLC0415 - see `_Commands`
+
     services = list(SERVICES.values())
     if form == "json":
         click.echo(json.dumps(printing.catalogue(services), indent=1))
@@ -232,14 +256,11 @@ def demo(
     other types, EFS file systems, S3 buckets, Valkey caches, keys and backups, in two regions and two accounts. It
     speaks AWS's own protocols and verifies signatures, so any AWS client can be pointed at it too.
     """
-    from exporter import demonstration  # noqa: PLC0415 - a tenth of the start of the program proper, which has no demo
+    from exporter import demonstration  # noqa: PLC0415 - see `_Commands`
 
     with _refusals():
         options = {"port": port, "aws_port": aws_port, "seed": seed}
         asyncio.run(demonstration.run(config_path, **options, scenario=scenario, speed=speed, push=push))
-
-
-main.add_command(rules)
 
 
 # ---- helpers ------------------------------------------------------------------------------------------------------
@@ -283,9 +304,18 @@ def _leave(failures: Mapping[str, Mapping[str, str]]) -> None:
     sys.exit(1 if failures else 0)
 
 
+def _console(*, stderr: bool = False) -> Console:
+    from rich.console import Console  # noqa: PLC0415 - see `_Commands`
+
+    return Console(stderr=stderr)
+
+
 def show(statement: billing.Statement) -> None:
     """The tables of the bill, as wide as the terminal, and what they come to."""
-    console = Console()
+    from rich.table import Table  # noqa: PLC0415 - see `_Commands`
+    from rich.text import Text  # noqa: PLC0415
+
+    console = _console()
     for each in billing.tables(statement):
         table = Table(
             title=each.title, title_justify="left", title_style="bold", box=None, pad_edge=False, header_style="dim"
@@ -302,6 +332,11 @@ def show(statement: billing.Statement) -> None:
 
 def _table(snapshot: Snapshot) -> None:
     """A table a family, as wide as the terminal."""
+    from rich.table import Table  # noqa: PLC0415 - see `_Commands`
+    from rich.text import Text  # noqa: PLC0415
+
+    from exporter import printing  # noqa: PLC0415
+
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("metric", no_wrap=True)
     table.add_column("of", overflow="fold")
@@ -310,4 +345,4 @@ def _table(snapshot: Snapshot) -> None:
     for name, labels, value in printing.rows_of(snapshot):
         table.add_row("" if name == last else name, Text(labels), value)
         last = name
-    Console().print(table)
+    _console().print(table)

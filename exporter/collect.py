@@ -10,11 +10,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from exporter import logs
 from exporter.aws import prices
-from exporter.cargo import Cargo
 from exporter.clock import Clock
 from exporter.cloudwatch.batch import batches
 from exporter.cloudwatch.bill import Bill, Requests, bill_of
@@ -35,6 +34,9 @@ from exporter.services.neighbours import Neighbours
 from exporter.services.reader import Access, Operation, Reader
 from exporter.store import Store
 from exporter.telemetry import Telemetry
+
+if TYPE_CHECKING:
+    from exporter.cargo import Cargo
 
 _LOG = logs.logger(__name__)
 

@@ -10,17 +10,17 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from exporter import __version__
 from exporter.aws.api import Access, Runtime
-from exporter.cargo import Cargo, Shipping
 from exporter.clock import Clock
 from exporter.cloudwatch.budget import Budget
 from exporter.cloudwatch.plan import SCRAPED
 from exporter.collect import Collector, Settings
 from exporter.config import Config, Role
 from exporter.errors import ExporterError
-from exporter.model import NO_CLAIMS, Claims, Target
+from exporter.model import NO_CLAIMS, Claims, Scope, Target
 from exporter.report import Report
 from exporter.scheduler import Job, Outcome
 from exporter.services.base import Wishes
@@ -30,6 +30,9 @@ from exporter.settings import sections, settings_of, wishes_of
 from exporter.shards import ALONE, Shard
 from exporter.store import Store
 from exporter.telemetry import Telemetry
+
+if TYPE_CHECKING:
+    from exporter.cargo import Cargo, Shipping
 
 PASS_EVERY = 60
 """Seconds between two passes of a service: the fastest row and the fast part of discovery (design.md 6.2)."""
@@ -237,7 +240,7 @@ def _feeds(config: Config, shared: _Shared, access: Access, roles: Sequence[Role
 
 
 def _collector(shared: _Shared, name: str, settings: Settings, wishes: Wishes, access: Access) -> Collector:
-    shipping, scope = shared.parts.shipping, access.scope
+    shipping = shared.parts.shipping
     if shipping is None:  # a single pass of a configuration that pushes shows the newest values, as a scrape does
         settings = replace(settings, back=SCRAPED)
     return Collector(
@@ -250,5 +253,11 @@ def _collector(shared: _Shared, name: str, settings: Settings, wishes: Wishes, a
         clock=shared.parts.clock,
         budget=shared.budget,
         neighbours=shared.neighbours,
-        cargo=Cargo(shipping, scope.account_id, scope.region) if shipping is not None else None,
+        cargo=_cargo(shipping, access.scope) if shipping is not None else None,
     )
+
+
+def _cargo(shipping: Shipping, scope: Scope) -> Cargo:
+    from exporter.cargo import Cargo  # noqa: PLC0415 - for those who push
+
+    return Cargo(shipping, scope.account_id, scope.region)

@@ -22,6 +22,9 @@ class SelfFamily:
     type: Literal["gauge", "counter", "info"]
     labels: tuple[str, ...] = ()
 
+    def __hash__(self) -> int:
+        return hash(self.name)  # each look at the table of metrics takes it
+
     @property
     def unit(self) -> str:
         """The unit the name ends in (before ``_total``), ``""`` for none."""

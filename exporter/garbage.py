@@ -32,10 +32,12 @@ class Garbage:
 
     def __init__(self) -> None:
         self._settled = float(_FEW)
+        self._frozen = False
 
     def begin(self) -> None:
-        """Look for garbage less often from now on, and let threads share their memory."""
+        """Look for garbage less often from now on, never at what was imported, and let threads share their memory."""
         gc.set_threshold(*_THRESHOLDS)
+        gc.freeze()
         # glibc has an arena for every few threads and gives back little of each; ours read XML one at a time, so that
         # two are enough (mallopt(3); MALLOC_ARENA_MAX does the same). Other C libraries have no such thing.
         with contextlib.suppress(AttributeError, OSError):
@@ -43,8 +45,10 @@ class Garbage:
 
     def freeze(self) -> None:
         """Take everything there is now for what stays; what was taken so before and is held no more is let go."""
-        gc.unfreeze()
-        gc.collect()
+        if self._frozen:  # at first nothing has been replaced yet, and a start need not look through all of it
+            gc.unfreeze()
+            gc.collect()
+        self._frozen = True
         gc.freeze()
 
     def grown(self, series: int) -> None:
@@ -55,5 +59,5 @@ class Garbage:
         """
         if series > _GROWN * self._settled:
             self._settled = float(series)
-            gc.collect(1)
+            gc.collect(0)  # what has just been made and dropped; more would go through everything that is to stay
             gc.freeze()

@@ -10,6 +10,7 @@ import socket
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from exporter import __version__, logs
 from exporter.clock import Clock, SystemClock
@@ -17,12 +18,13 @@ from exporter.cluster_telemetry import ClusterTelemetry
 from exporter.config import Config
 from exporter.config import Kubernetes as KubernetesConfig
 from exporter.errors import ConfigError, Fault
-from exporter.kubernetes.api import Api
-from exporter.kubernetes.cluster import Cluster
-from exporter.kubernetes.lease import Elector, Timing
-from exporter.kubernetes.server import SERVICE_ACCOUNT, Server, find, in_cluster
+from exporter.kubernetes.inside import SERVICE_ACCOUNT, in_cluster
 from exporter.shards import Shard, own_ordinal
 from exporter.working import Heeded, Replica, Told
+
+if TYPE_CHECKING:
+    from exporter.kubernetes.lease import Elector
+    from exporter.kubernetes.server import Server
 
 _LOG = logs.logger(__name__)
 
@@ -104,12 +106,17 @@ async def replica(
     if not reads and not leads:
         yield Replica()
         return
+    from exporter.kubernetes.api import Api  # noqa: PLC0415 - for those who read Kubernetes, or have a Lease there
+    from exporter.kubernetes.server import find  # noqa: PLC0415
+
     real = SystemClock()  # a Lease, a token and a watch live in real time, also where AWS's is another
     server = await find(kubernetes, environ, real, directory=directory)
     agent = f"storage-exporter/{__version__}"
     async with Api(server, user_agent=agent, clock=real, observed=telemetry.request) as api:
         cluster = None
         if reads:
+            from exporter.kubernetes.cluster import Cluster  # noqa: PLC0415
+
             logs.log(_LOG, "info", "kubernetes", f"claims are read from {server.url} ({server.source})")
             cluster = Cluster(api, kubernetes, clock, telemetry)
             cluster.keep(config.pins.annotations)
@@ -128,6 +135,8 @@ def _elector(
     told: Told,
     source: str,
 ) -> Elector:
+    from exporter.kubernetes.lease import Elector, Timing  # noqa: PLC0415 - where there is an election
+
     lease = config.kubernetes.lease
     namespace = lease.namespace or environ.get("POD_NAMESPACE") or server.namespace
     if not namespace:

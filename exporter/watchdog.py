@@ -29,8 +29,14 @@ _LOG = logs.logger(__name__)
 STALLED = 15.0
 """Seconds without a turn of the loop that are a stall: longer than a probe waits, shorter than three of them take."""
 
-BEAT = 0.5
-"""Seconds between two beats; a stall of the loop that is shorter may fall between them and not be seen."""
+BEAT = 1.0
+"""
+Seconds between two beats; a stall of the loop that is shorter may fall between them and not be seen. Each wakes a
+process that has nothing else to do, and that is most of what an idle one costs (tests/bench/PROFILE.md).
+"""
+
+_LOOKS = 5
+"""Looks of the thread in the time that makes a stall."""
 
 WINDOW = 60.0
 """
@@ -204,7 +210,7 @@ class Watchdog:
 
     def _watch(self, thread: int, ended: threading.Event) -> None:
         """The thread: look now and then whether the beat that is due came."""
-        while not ended.wait(self._stalled / 15):
+        while not ended.wait(self._stalled / _LOOKS):
             due = self._due
             if time.monotonic() - due > self._stalled:
                 self._tell(due, sys._current_frames().get(thread))  # noqa: SLF001 - documented, and the only way

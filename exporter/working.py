@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from exporter import logs
 from exporter.cluster_telemetry import ClusterTelemetry
@@ -19,14 +19,15 @@ from exporter.config import Config
 from exporter.engine import Engine, Parts
 from exporter.errors import ExporterError
 from exporter.garbage import Garbage
-from exporter.kubernetes.cluster import Cluster
-from exporter.kubernetes.lease import Elector, LeaseApi
-from exporter.pushing import Pushing
-from exporter.remote.handover import ANNOTATION
 from exporter.running import Running
 from exporter.scheduler import Scheduler
 from exporter.settings import constant_of, notices
 from exporter.watchdog import Expectations
+
+if TYPE_CHECKING:  # what these take along is imported by whoever makes one
+    from exporter.kubernetes.cluster import Cluster
+    from exporter.kubernetes.lease import Elector, LeaseApi
+    from exporter.pushing import Pushing
 
 _LOG = logs.logger(__name__)
 
@@ -184,6 +185,8 @@ class Working:
                     publish = cluster.publish(self._parts.store, constant_of(self.config))
                     beside.append(asyncio.create_task(publish))
             if self._pushing is not None:
+                from exporter.remote.handover import ANNOTATION  # noqa: PLC0415 - for those who push
+
                 elector = self._replica.elector
                 noted = elector.noted(ANNOTATION) if elector is not None else ""
                 await self._pushing.begin(others_sent=self._others_led, noted=noted)

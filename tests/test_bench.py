@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import pickle
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 from statistics import median
@@ -9,7 +13,7 @@ from statistics import median
 import pytest
 
 from exporter.services.registry import SERVICES
-from tests.bench import configs, pushing, report
+from tests.bench import configs, parts, pushing, report, sampler
 from tests.bench.aws import environment
 from tests.bench.canned import value_of
 from tests.bench.estate import NOW, Size, instance_id, node_of, volume_id
@@ -142,3 +146,66 @@ def test_the_table_says_what_is_reached() -> None:
     assert "| 0.75 s (0.60 s until the passes are through) | ≤ 0.8 s | reached |" in text
     assert "| 12.0 × | ≥ 15 × | **not reached** |" in text
     assert "steady" not in text
+
+
+_LIBRARIES = "/x/.venv/lib/python3.11/site-packages"
+_IMPORTING = ("<frozen importlib._bootstrap>", "_find_and_load")
+
+
+@pytest.mark.parametrize(
+    ("stack", "part"),
+    [
+        ([("/x/exporter/app.py", "run"), (f"{_LIBRARIES}/botocore/parsers.py", "parse")], "botocore: answers parsed"),
+        (
+            [("/x/exporter/aws/clients.py", "_make"), ("/x/exporter/aws/models.py", "load_file")],
+            "botocore: service models read",
+        ),
+        ([("/x/exporter/aws/clients.py", "_make"), (f"{_LIBRARIES}/botocore/a.py", "b")], "botocore: clients made"),
+        ([("/usr/lib/python3.11/asyncio/events.py", "_run")], "the event loop itself"),
+        ([("/x/exporter/cli.py", "<module>"), ("/y/z.py", "f")], "the rest"),
+        (
+            [_IMPORTING, ("/x/exporter/cli.py", "<module>"), _IMPORTING, (f"{_LIBRARIES}/aiohttp/web.py", "<module>")],
+            "import of aiohttp",
+        ),
+        ([_IMPORTING, (f"{_LIBRARIES}/rich/a.py", "<module>"), ("/x/exporter/web.py", "_write")], "import of rich"),
+        (
+            [_IMPORTING, (f"{_LIBRARIES}/rich/a.py", "<module>"), ("/usr/lib/python3.11/ssl.py", "<module>")],
+            "import of Python's own modules",
+        ),
+        (
+            [_IMPORTING, ("/x/exporter/cli.py", "<module>"), ("/usr/lib/python3.11/asyncio/a.py", "<module>")],
+            "import of Python's own modules",
+        ),
+    ],
+)
+def test_a_stack_belongs_to_one_part(stack: list[tuple[str, str]], part: str) -> None:
+    """An import counts for the package that is imported, whoever wants it; else the first part that has a frame."""
+    assert parts.by_part({tuple(stack): 2.0, (("/y/z.py", "f"),): 0.0}).items() >= {part: 2.0}.items()
+
+
+def test_a_process_says_where_its_cpu_goes(tmp_path: Path) -> None:
+    """Nearly all of what it spends is in the stacks, where it was spent: in threads too, and from the signal on."""
+    program = tmp_path / "burning.py"
+    program.write_text(
+        "import signal, threading, time\n"
+        "def burn(clock, seconds):\n"
+        "    while clock() < seconds: sum(range(1000))\n"
+        "def early(): burn(time.process_time, time.process_time() + 0.2)\n"
+        "def late():\n"
+        "    thread = threading.Thread(target=burn, args=(time.thread_time, 0.4))\n"
+        "    thread.start()\n"
+        "    while thread.is_alive(): time.sleep(0.001)\n"
+        "early(); signal.raise_signal(signal.SIGUSR1); late(); signal.raise_signal(signal.SIGUSR2)\n"
+    )
+    path = tmp_path / "samples"
+    environ = {**os.environ, "PYTHONPATH": f"{tmp_path}:{Path(__file__).parents[1]}"}
+    subprocess.run([sys.executable, *sampler.command(path, "burning")], check=True, env=environ, timeout=60)
+    stacks, whole = pickle.loads(path.read_bytes())
+    assert whole >= 0.4
+    assert 0.8 * whole <= sum(stacks.values()) <= 1.05 * whole
+    functions = Counter[str]()
+    for stack, seconds in stacks.items():
+        for name in {name for _, name in stack}:
+            functions[name] += seconds
+    assert functions["burn"] >= 0.5 * whole
+    assert functions["early"] == 0

@@ -14,7 +14,8 @@ from exporter.connections import proxy_for
 from exporter.demo.kubernetes import TOKEN, USER, KubernetesServer
 from exporter.errors import ConfigError
 from exporter.kubernetes.faults import UnauthorizedError, UnreachableError
-from exporter.kubernetes.server import Server, TokenFile, in_cluster
+from exporter.kubernetes.inside import in_cluster
+from exporter.kubernetes.server import Server, TokenFile
 from tests.kubernetes_side import (
     PATIENCE,
     SECRET,

@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError
 from exporter.aws import metricdata
 from exporter.aws.attempts import Call
 from exporter.aws.caller import Caller
-from exporter.aws.clients import Clients, Endpoint, member
+from exporter.aws.clients import Clients, Endpoint, Paging, member
 from exporter.aws.faults import NoAnswerError, from_exception
 from exporter.aws.limits import GET_METRIC_DATA
 from exporter.aws.session import Frozen, Keeper, RoleLike, assume_params, assumed, find_credentials
@@ -197,12 +197,7 @@ class Access:
         Raises:
             AwsError, CredentialsError: as `call`; RequestError also where AWS gives the same page's token twice.
         """
-        try:
-            paging = await self._runtime.workers.run(
-                lambda _: self._clients.paging(service, operation), self._runtime.deadline
-            )
-        except (BotoCoreError, NoAnswerError) as error:
-            raise from_exception(service, operation, error) from error
+        paging = await self._paging(service, operation)
         asked = dict(params)
         if paging is not None and paging.limit and page_size is not None:
             asked[paging.limit] = page_size
@@ -227,6 +222,17 @@ class Access:
                 raise RequestError(service, operation, "RepeatedToken", f"page {len(seen) + 1} points to itself")
             seen.add(repr(tokens))
             asked |= tokens
+
+    async def _paging(self, service: str, operation: str) -> Paging | None:
+        """How it is paged: for the first time it is read in a thread, with a client made for it."""
+        if self._clients.knows_paging(service, operation):
+            return self._clients.paging(service, operation)
+        try:
+            return await self._runtime.workers.run(
+                lambda _: self._clients.paging(service, operation), self._runtime.deadline
+            )
+        except (BotoCoreError, NoAnswerError) as error:
+            raise from_exception(service, operation, error) from error
 
     async def get_metric_data(
         self,

@@ -20,10 +20,10 @@ from typing import Any
 from botocore import xform_name
 from botocore.client import BaseClient
 from botocore.config import Config
-from botocore.loaders import Loader, create_loader
 from botocore.session import Session
 from botocore.utils import parse_timestamp
 
+from exporter.aws.models import Models
 from exporter.aws.session import Following, Keeper
 from exporter.aws.transport import Transport
 from exporter.aws.workers import Attempt
@@ -72,9 +72,9 @@ class Endpoint:
 
 
 @lru_cache(maxsize=1)
-def _loader(data_path: str | None) -> Loader:
-    """The process's one loader: it keeps the models it has parsed, also over a reload of the configuration."""
-    return create_loader(data_path)
+def _models(data_path: str | None) -> Models:
+    """The process's one loader: it keeps what it has read, also over a reload of the configuration."""
+    return Models(data_path)
 
 
 def instant(value: Any) -> datetime:
@@ -108,7 +108,7 @@ class Botocore:
         """A fresh session on the environment and the files as they are now, with a provider chain of its own."""
         session = Session()
         with self.lock:
-            session.register_component("data_loader", _loader(session.get_config_variable("data_path")))
+            session.register_component("data_loader", _models(session.get_config_variable("data_path")))
             session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=instant)
         session.user_agent_extra = self._user_agent
         session.set_default_client_config(_OWN_CALLS)
@@ -184,6 +184,10 @@ class Clients:
         answer: dict[str, Any] = getattr(client, xform_name(operation))(**params)
         answer.pop("ResponseMetadata", None)
         return answer
+
+    def knows_paging(self, service: str, operation: str) -> bool:
+        """Whether `paging` has been asked of *operation* before, and answers at once."""
+        return (service, operation) in self._paging
 
     def paging(self, service: str, operation: str) -> Paging | None:
         """How *operation* is paged, or None where it is not (or is not known: its call will say so)."""

@@ -30,7 +30,7 @@ _GRACE = 5.0
 
 
 _TURN = 1.0
-"""Seconds a thread waits for its turn to read; then it reads beside the other, which may have come upon a giant."""
+"""Seconds a thread waits for its turn; then it computes beside the other, which may have come upon a giant."""
 
 T = TypeVar("T")
 
@@ -44,14 +44,14 @@ class Attempt:
 
         monotonic: seconds that never jump.
 
-        turn: held by the thread that reads an answer. Threads that parse at one time are no faster together, and the
-            event loop waits for each of them in turn (performance.md 3.4).
+        turn: held by the thread that writes a request or reads an answer. Threads that compute at one time are no
+            faster together, they cost more, and the event loop waits for each of them in turn (performance.md 3.4).
     """
 
     def __init__(self, seconds: float, monotonic: Callable[[], float], turn: threading.Lock | None = None) -> None:
         self._monotonic = monotonic
         self._turn = turn if turn is not None else threading.Lock()
-        self._reading = False
+        self._computing = False
         self._until = monotonic() + seconds
         self._lock = threading.Lock()
         self._pending: concurrent.futures.Future[Any] | None = None
@@ -64,7 +64,7 @@ class Attempt:
 
     def wait(self, exchange: Coroutine[Any, Any, T], loop: asyncio.AbstractEventLoop) -> T:
         """Run *exchange* on the event loop and return its answer; called in the worker thread."""
-        self.read()
+        self.pause()
         with self._lock:
             if self._ended or loop.is_closed():
                 exchange.close()
@@ -76,13 +76,17 @@ class Attempt:
             raise NoAnswerError(CONNECTION, "the call was given up") from None
         except concurrent.futures.TimeoutError:
             raise NoAnswerError(TIMEOUT, "no answer in time") from None
-        self._reading = self._turn.acquire(timeout=_TURN)
+        self.compute()
         return answer
 
-    def read(self) -> None:
-        """The answer is read (or there is none): the next thread's turn. Called in the worker thread."""
-        if self._reading:
-            self._reading = False
+    def compute(self) -> None:
+        """Wait for this thread's turn. Called in the worker thread."""
+        self._computing = self._turn.acquire(timeout=_TURN)
+
+    def pause(self) -> None:
+        """The request is written, or the answer read: the next thread's turn. Called in the worker thread."""
+        if self._computing:
+            self._computing = False
             self._turn.release()
 
     def end(self) -> None:
@@ -121,10 +125,11 @@ class Workers:
         attempt = Attempt(seconds, self._monotonic, self._turn)
 
         def work() -> T:
+            attempt.compute()
             try:
                 return call(attempt)
             finally:
-                attempt.read()
+                attempt.pause()
 
         waiting = asyncio.wrap_future(self._pool.submit(work))
         try:

@@ -20,11 +20,9 @@ from exporter import logs
 from exporter.clock import Clock
 from exporter.connections import is_loopback, proxy_for
 from exporter.errors import ConfigError, Fault
+from exporter.kubernetes.inside import SERVICE_ACCOUNT, in_cluster
 from exporter.kubernetes.kubeconfig import Kubeconfig
 from exporter.kubernetes.wire import trusting
-
-SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-"""Where a pod finds its token, the cluster's authority and its namespace."""
 
 _REREAD = 60.0
 """Seconds after which a token file is read again: the kubelet puts a new token there long before the old one ends."""
@@ -195,11 +193,6 @@ class TokenFile:
         if any(not 0x21 <= byte <= 0x7E for byte in token):
             raise ValueError("what it holds is no token")
         return token.decode("ascii")
-
-
-def in_cluster(environ: Mapping[str, str]) -> bool:
-    """Whether a kubelet started us: every container is told where the API is."""
-    return bool(environ.get("KUBERNETES_SERVICE_HOST") and environ.get("KUBERNETES_SERVICE_PORT"))
 
 
 async def find(config: Where, environ: Mapping[str, str], clock: Clock, *, directory: Path = SERVICE_ACCOUNT) -> Server:

@@ -63,6 +63,9 @@ class Operation:
     needed_by: str = ""
     on: tuple[str, ...] = ()
 
+    def __hash__(self) -> int:
+        return hash((self.api, self.name))  # all fields would take longer than whatever is looked up
+
     @property
     def age_limit(self) -> int:
         """Seconds for which its last good answer may be used: three readings, at least 15 minutes."""
@@ -210,11 +213,13 @@ class Reader:
             operation is not asked again in this pass: a file system after the other would each wait for the same hang.
             A refusal may be about the one resource; so the others are still asked, until it is refused again and again.
         """
-        memory = self._memory.setdefault((operation.name, key), _Memory())
+        memory = self._memory.get((operation.name, key))
+        if memory is None:
+            memory = self._memory[(operation.name, key)] = _Memory()
         memory.used = self.now
         interval = memory.every = self.interval(operation) if every is None else every
         memory.age_limit = max(LEAST_AGE_LIMIT, 3 * interval)
-        if self.now - memory.tried >= interval - EARLY:
+        if self._is_due(memory, interval):
             async with self._turns.setdefault(operation.name, asyncio.Semaphore(_TOGETHER)):
                 # Counted only now: calls spared, because the operation fails, must not use up what others may make.
                 if self._given_up(operation):
@@ -230,6 +235,14 @@ class Reader:
         if answer is not None and self.now - answer.at > memory.age_limit:
             return None
         return answer
+
+    def is_due(self, operation: Operation, *, key: str = "", every: int | None = None) -> bool:
+        """Whether `read` would ask it now, rather than answer from memory, for which nothing has to be waited for."""
+        memory = self._memory.get((operation.name, key))
+        return memory is None or self._is_due(memory, self.interval(operation) if every is None else every)
+
+    def _is_due(self, memory: _Memory, interval: int) -> bool:
+        return self.now - memory.tried >= interval - EARLY
 
     def askings(self) -> dict[str, float]:
         """Requests an hour by operation, as they were asked in the last pass; what comes in pages takes more."""

@@ -9,7 +9,7 @@ and the rest is spread over passes. Objects are never read.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from exporter.model import Asset, Claims, Fact, Family, Inventory, MetricRow, Resource, Scope
 from exporter.services.base import (
@@ -198,7 +198,15 @@ class S3:
             async with turns:  # bucket after bucket, so that those whose turn it is are read whole
                 return await self._about(reader, name, items[name])
 
-        about = await asyncio.gather(*map(one, order))
+        about: list[About | None] = []
+        asked: list[str] = []
+        async for name in unhurried(order, _BUCKETS_TOGETHER):
+            # In most passes nothing is due of most buckets, and what is known needs no task to be told.
+            if _is_due(reader, (TAGGING, *_SETTINGS), name, self._wishes.component(name)):
+                asked.append(name)
+            else:
+                about.append(await self._about(reader, name, items[name]))
+        about += await asyncio.gather(*map(one, asked))
         return {each.name: each for each in about if each is not None}
 
     async def _about(self, reader: Reader, name: str, item: Item) -> About | None:
@@ -208,8 +216,7 @@ class S3:
         tags, answers = tags_in(tagging), dict.fromkeys(_SETTINGS)
         selected = self._wishes.pick(name, tags)
         if selected:
-            read = await asyncio.gather(*(_of_bucket(reader, each, name, component) for each in _SETTINGS))
-            answers = dict(zip(_SETTINGS, read, strict=True))
+            answers = await _settings(reader, name, component)
         if reader.waiting == waiting:
             self._served[name] = reader.now
         return About(name, item, component, tags, answers) if selected else None
@@ -272,7 +279,26 @@ async def _regions(reader: Reader, items: Mapping[str, Item]) -> dict[str, str]:
     return regions
 
 
+async def _settings(reader: Reader, name: str, component: str) -> dict[Operation, Answer | None]:
+    """What AWS says of one bucket, by operation; what is due is asked side by side."""
+    asked = (_of_bucket(reader, each, name, component) for each in _SETTINGS)
+    if _is_due(reader, _SETTINGS, name, component):
+        read = await asyncio.gather(*asked)
+    else:
+        read = [await each for each in asked]
+    return dict(zip(_SETTINGS, read, strict=True))
+
+
 async def _of_bucket(reader: Reader, operation: Operation, name: str, component: str) -> Answer | None:
-    """One operation's word on one bucket; more often for a part of the observability stack."""
-    every = min(COMPONENT_EVERY, reader.interval(operation)) if component else None
+    """One operation's word on one bucket."""
+    every = _every(reader, operation, component)
     return await reader.read(operation, {"Bucket": name}, key=name, every=every, may_wait=True)
+
+
+def _is_due(reader: Reader, operations: Iterable[Operation], name: str, component: str) -> bool:
+    return any(reader.is_due(each, key=name, every=_every(reader, each, component)) for each in operations)
+
+
+def _every(reader: Reader, operation: Operation, component: str) -> int | None:
+    """Seconds between two askings, where not the operation's own: fewer for a part of the observability stack."""
+    return min(COMPONENT_EVERY, reader.interval(operation)) if component else None

@@ -240,9 +240,9 @@ def steady(plan: Plan, sheet: Sheet) -> None:
         with simulated_aws(size, plan.latency) as aws, exporter(configs.usual(hurried=True), aws) as side:
             side.ask("settle")
             check(side.first["url"])
-            _simulated(side, min(15, plan.minutes) * 60)
+            simulated(side, min(15, plan.minutes) * 60)
             _counts(aws)
-            cpu, seconds = _simulated(side, plan.minutes * 60)
+            cpu, seconds = simulated(side, plan.minutes * 60)
             check(side.first["url"])
             calls = _counts(aws)["calls"]
             rest = side.ask("idle", seconds=plan.rest, passes=False)
@@ -259,7 +259,7 @@ def steady(plan: Plan, sheet: Sheet) -> None:
             )
 
 
-def _simulated(side: Talker, seconds: float) -> tuple[float, float]:
+def simulated(side: Talker, seconds: float) -> tuple[float, float]:
     """CPU seconds and simulated seconds of turns over *seconds*, with a scrape every 30 of them."""
     begun, done, scrapes = side.ask("cpu")["cpu"], 0.0, 0
     while done < seconds:

@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from tests.bench import sampler
 from tests.bench.aws import arguments, environment
 from tests.bench.estate import Size
 
@@ -87,12 +88,18 @@ def simulated_aws(size: Size, latency: float = 0.03) -> Iterator[Talker]:
 
 
 @contextlib.contextmanager
-def exporter(config: str, aws: Talker) -> Iterator[Talker]:
-    """The exporter against *aws*; ``first`` has its ``url`` and the CPU seconds until it listened."""
+def exporter(config: str, aws: Talker, sampled: Path | None = None) -> Iterator[Talker]:
+    """
+    The exporter against *aws*; ``first`` has its ``url`` and the CPU seconds until it listened.
+
+    With *sampled*, a file, it can be told by signals to say where its CPU goes (`sampler`).
+    """
+    module = "tests.bench.exporter_side"
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
         file.write(config)
         file.flush()
-        with talker(["-m", "tests.bench.exporter_side", file.name], environment(aws.first["url"])) as side:
+        program = ["-m", module] if sampled is None else sampler.command(sampled, module)
+        with talker([*program, file.name], environment(aws.first["url"])) as side:
             yield side
 
 

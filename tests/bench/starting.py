@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import compileall
 import gzip
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -14,7 +16,7 @@ from typing import IO, Any
 
 import orjson
 
-from tests.bench import configs
+from tests.bench import configs, sampler
 from tests.bench.aws import environment
 from tests.bench.estate import Size
 from tests.bench.measures import page
@@ -25,11 +27,20 @@ _LONGEST = 300.0
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
-def start(size: Size, latency: float) -> dict[str, float]:
+def start(size: Size, latency: float, sampled: Path | None = None) -> dict[str, float]:
     """
     Seconds from the start of ``python -m exporter run`` on, with CPU seconds, until it listens and until all volumes,
     with their values, and all cache nodes are on the page. Default limits.
+
+    Args:
+        size: of the account.
+
+        latency: of AWS, in seconds.
+
+        sampled: a file for where its CPU went by then (`sampler`), which costs CPU itself; None for not to look.
     """
+    compileall.compile_dir(ROOT / "exporter", quiet=1)  # as it is where it was installed
+    program = ["-m", "exporter"] if sampled is None else sampler.command(sampled, "exporter")
     with (
         simulated_aws(size, latency) as aws,
         tempfile.NamedTemporaryFile("w", suffix=".yaml") as file,
@@ -39,7 +50,7 @@ def start(size: Size, latency: float) -> dict[str, float]:
         clean = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         begun = time.perf_counter()
         process = subprocess.Popen(
-            [sys.executable, "-m", "exporter", "run", "--config", file.name],
+            [sys.executable, *program, "run", "--config", file.name],
             cwd=ROOT,
             env={**clean, **environment(aws.first["url"])},
             stderr=subprocess.PIPE,
@@ -53,12 +64,17 @@ def start(size: Size, latency: float) -> dict[str, float]:
                 if time.perf_counter() - begun > _LONGEST:
                     raise BenchError(f"no complete page within {_LONGEST:g} s of a start")
                 time.sleep(_POLL)
-            return {
+            found = {
                 **listening,
                 "complete": time.perf_counter() - begun,
                 "complete_cpu": _cpu(process.pid),
                 "calls": float(sum(aws.ask("counts")["calls"].values())),
             }
+            if sampled is not None:
+                process.send_signal(signal.SIGUSR2)
+                while not sampled.exists():
+                    time.sleep(_POLL)
+            return found
         finally:
             process.terminate()
             process.wait(30)
