@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 import promql_parser
 import pytest
@@ -18,8 +19,10 @@ _RULES = [rule for file in _FILES for group in load(file)["groups"] for rule in 
 _ALERTS = {rule["alert"]: rule for rule in _RULES if "alert" in rule}
 _RECORDINGS = {rule["record"] for rule in _RULES if "record" in rule}
 _TEXT = (ROOT / "README.md").read_text()
+_ANCHOR = re.compile(r'(?m)^<a name="([^"]*)"></a>$')
 _BOOKS = {
-    part.partition("\n")[0].strip(): part.partition("\n")[2].partition("\n## ")[0] for part in _TEXT.split("\n### ")[1:]
+    part.partition("\n")[0].strip(): part.partition("\n")[2].partition("\n## ")[0]
+    for part in _ANCHOR.sub("", _TEXT).split("\n### ")[1:]
 }
 _ALWAYS = frozenset({"ALERTS", "up", "prometheus_notifications_dropped_total"})
 _OTHERS = (*CLIENTS, r"container_\w+", r"tempo\w+", r"storage_operation_\w+", r"csi_\w+", r"node_\w+")
@@ -33,6 +36,19 @@ def test_every_alert_has_one_runbook_and_every_runbook_an_alert() -> None:
     """Headings are the alerts' names, each once."""
     headings = re.findall(r"(?m)^### (.*)$", _TEXT)
     assert sorted(headings) == sorted(_ALERTS)
+
+
+def test_every_alert_has_its_own_anchor() -> None:
+    """
+    GitHub's anchors of headings are in lower case, and a dashboard cannot lower the name in a row's link: so each
+    heading has an anchor with the alert's own name on the line before it, and nothing else has one.
+    """
+    assert sorted(_ANCHOR.findall(_TEXT)) == sorted(_ALERTS)
+    lines = _TEXT.split("\n")
+    for before, line in pairwise(lines):
+        name = line.removeprefix("### ") if line.startswith("### ") else ""
+        assert (before == f'<a name="{name}"></a>') == bool(name), line
+    assert "<a " not in _ANCHOR.sub("", _TEXT)
 
 
 @pytest.mark.parametrize("name", sorted(_ALERTS))

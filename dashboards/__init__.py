@@ -1,0 +1,1 @@
+"""The Grafana dashboards of the exporter, and the program that writes them."""
