@@ -8,30 +8,31 @@ SEED ?=
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 MUTANTS_ARGS ?=
+PREVIEW_ARGS ?=
 UPGRADE ?=
 PYTHON ?=
 SOAK_MINUTES ?= 5
-WORKERS ?= 3
+WORKERS ?= 4
 
 SHELL := /bin/sh
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header $(UPGRADE) pyproject.toml
 TEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
-CODE := exporter tests rules
+CODE := exporter tests rules dashboards
 
-.PHONY: help run test coverage lint format tools bench soak rules mutants scorecard docs lock venv clean
+.PHONY: help run test coverage lint format tools bench soak rules dashboards dashboards-preview mutants scorecard docs lock venv clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: venv  ## a simulated AWS and the exporter against it, on PORT=9116; also SEED=, SCENARIO= and PUSH=1
 	$(BIN)/storage-exporter demo --port $(PORT) $(if $(SEED),--seed $(SEED)) $(if $(SCENARIO),--scenario $(SCENARIO)) $(if $(PUSH),--push)
 
 # The tests use Debian's prometheus, promtool, alertmanager and amtool, and Grafana's grammar of LogQL (node, npm). Without
 # them a developer's run skips those tests and says so; under CI=true that is an error.
-# Three at a time on two cores, for much of a test is waiting; and without coverage, which takes as much again as the
+# Four at a time on two cores, for much of a test is waiting; and without coverage, which takes as much again as the
 # tests themselves.
 test: lint  ## lint, then every test; PYTEST_ARGS='-k word' for some, WORKERS=0 for one after another
 	@tools/debian_tools.sh || test -z "$$CI"
@@ -60,6 +61,12 @@ bench: venv  ## about 100,000 series: what a sweep costs, into tests/bench/RESUL
 
 soak: venv  ## every fault in turn for SOAK_MINUTES=5, then what must still be true; also SEED=
 	$(BIN)/python -m tests.soak --minutes $(SOAK_MINUTES) $(if $(SEED),--seed $(SEED))
+
+dashboards: venv  ## write dashboards/*.json anew from dashboards/build
+	$(BIN)/python -m dashboards.build
+
+dashboards-preview: venv tools  ## draw them from a simulated hour into build/dashboards-preview; pictures where Chromium is
+	$(BIN)/python -m tests.dashboards.preview $(PREVIEW_ARGS)
 
 rules: venv  ## write rules/mimir, rules/thresholds.yaml and rules/tests anew from rules/build
 	$(BIN)/python -m rules.build
