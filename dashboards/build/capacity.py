@@ -26,7 +26,7 @@ from dashboards.build.capacity_terms import (
 from dashboards.build.efs_terms import named
 from dashboards.build.links import BUCKET_CONSOLE, FILE_SYSTEM_CONSOLE, runbook, to
 from dashboards.build.page import Page, Variable
-from dashboards.build.panels import Bars, Column, Key, Panel, Query, Row, Series, Stat, State, Table
+from dashboards.build.panels import PLACE_KEYS, Bars, Column, Key, Panel, Query, Row, Series, Stat, State, Table
 from dashboards.build.queries import most, where
 from dashboards.build.thresholds import high, low, number
 
@@ -266,7 +266,6 @@ def _growth() -> Row:
             height=9,
         )
 
-    place = [Key(label="cluster"), Key(label="account_id"), Key(label="region")]
     return Row(
         title="What grew most in 30 days (or since it is known)",
         panels=[
@@ -282,7 +281,7 @@ def _growth() -> Row:
                 "File systems of EFS",
                 "Bytes metered. Click for the file system.",
                 [
-                    *place,
+                    *PLACE_KEYS,
                     Key(
                         label="file_system_name",
                         name="File system",
@@ -298,7 +297,7 @@ def _growth() -> Row:
                 "Buckets of S3",
                 "Bytes stored, by daily values. Click for the bucket.",
                 [
-                    *place,
+                    *PLACE_KEYS,
                     Key(label="bucket", name="Bucket", links=[to("s3", "bucket", title="Open it"), BUCKET_CONSOLE]),
                 ],
                 f"delta({OBJECTS}[30d])",

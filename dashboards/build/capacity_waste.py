@@ -5,7 +5,7 @@ from __future__ import annotations
 from dashboards.build.capacity_terms import FILES, UNATTACHED, VOLUME_SIZE, F, V, of_claims, owned
 from dashboards.build.efs_terms import named
 from dashboards.build.links import FILE_SYSTEM_CONSOLE, VOLUME_CONSOLE, runbook, to
-from dashboards.build.panels import Column, Key, Row, State, Table
+from dashboards.build.panels import PLACE_KEYS, Column, Key, Row, State, Table
 from dashboards.build.queries import most, where
 
 FREE_IOPS = 3000
@@ -19,9 +19,8 @@ ROOM = 1.5
 """What is left for growth above the busy hours where a smaller number is proposed."""
 
 _LABELS = ("namespace", "persistentvolumeclaim", "volume_type")
-_PLACE = (Key(label="cluster"), Key(label="account_id"), Key(label="region"))
 _VOLUME = (
-    *_PLACE,
+    *PLACE_KEYS,
     Key(label="namespace", name="Namespace", width=120),
     Key(
         label="persistentvolumeclaim",
@@ -186,7 +185,7 @@ def _unmounted() -> Table:
         title="File systems without a client for 7 days",
         says="EFS that nobody mounted in the time that is known, a week at most. Good: none.",
         keys=[
-            *_PLACE,
+            *PLACE_KEYS,
             Key(
                 label="file_system_name",
                 name="File system",

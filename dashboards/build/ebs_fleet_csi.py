@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dashboards.build.links import INSTANCE_CONSOLE, VOLUME_CONSOLE, to
-from dashboards.build.panels import Bars, Column, Key, Logs, Query, Row, Series, Stat, State, Table
+from dashboards.build.panels import PLACE_KEYS, Bars, Column, Key, Logs, Query, Row, Series, Stat, State, Table
 from dashboards.build.queries import where
 from dashboards.build.thresholds import high, number
 from dashboards.build.volumes import by_id, joined, of_row
@@ -91,9 +91,7 @@ def _waiting() -> Table:
             Key(label="workload"),
             Key(label="availability_zone"),
             Key(label="volume_type"),
-            Key(label="cluster"),
-            Key(label="account_id"),
-            Key(label="region"),
+            *PLACE_KEYS,
         ),
         columns=(
             Column(
@@ -179,9 +177,7 @@ def _instances() -> Table:
             Key(label="instance_id", name="Instance", links=(INSTANCE_CONSOLE,), width=165),
             Key(label="instance_type", name="Type", width=95),
             Key(label="availability_zone"),
-            Key(label="cluster"),
-            Key(label="account_id"),
-            Key(label="region"),
+            *PLACE_KEYS,
         ),
         columns=(
             column("Volumes", volumes, 70),

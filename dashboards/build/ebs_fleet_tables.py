@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dashboards.build.links import VOLUME_CONSOLE, to
-from dashboards.build.panels import Bars, Column, Key, Query, Row, Table
+from dashboards.build.panels import PLACE_KEYS, Bars, Column, Key, Query, Row, Table
 from dashboards.build.queries import where
 from dashboards.build.thresholds import Limit, high, low, number
 from dashboards.build.volumes import ID, by_id, exceeded, of_row
@@ -196,9 +196,7 @@ def _orphaned() -> Table:
             Key(label="volume_id", name="Volume", links=(_VOLUME, VOLUME_CONSOLE)),
             Key(label="persistentvolumeclaim", name="Was claim"),
             Key(label="namespace", name="In namespace"),
-            Key(label="cluster"),
-            Key(label="account_id"),
-            Key(label="region"),
+            *PLACE_KEYS,
         ),
         columns=(
             Column(name="Size", expr=f"{orphaned} {on} {_SIZE}", unit="bytes", decimals=0),

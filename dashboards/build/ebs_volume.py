@@ -17,7 +17,7 @@ from dashboards.build.ebs_volume_parts import (
 )
 from dashboards.build.links import INSTANCE_CONSOLE, VOLUME_CONSOLE
 from dashboards.build.page import Change, Page, Variable
-from dashboards.build.panels import Column, Key, Query, Row, Stat, State, Table
+from dashboards.build.panels import PLACE_KEYS, Column, Key, Query, Row, Stat, State, Table
 from dashboards.build.queries import where
 from dashboards.build.thresholds import high, low, number
 from dashboards.build.volumes import ID, SOMETIMES, STATUS, WHO, by_id, exceeded, joined, owner, status
@@ -201,9 +201,7 @@ def _identity() -> Table:
             Key(label="instance_type", name="Its type", width=90),
             Key(label="volume_id", name="Volume", links=(VOLUME_CONSOLE,), width=190),
             Key(label="volume_type", name="Type", width=45),
-            Key(label="cluster"),
-            Key(label="account_id"),
-            Key(label="region"),
+            *PLACE_KEYS,
         ),
         columns=(
             column("Size", "aws_ebs_volume_size_bytes", "bytes", 70),

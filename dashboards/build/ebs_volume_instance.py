@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dashboards.build.ebs_volume_parts import OF_INSTANCE, of_instance
 from dashboards.build.links import VOLUME_CONSOLE, to
-from dashboards.build.panels import Column, Key, Query, Series, Table
+from dashboards.build.panels import PLACE_KEYS, Column, Key, Query, Series, Table
 from dashboards.build.queries import where
 from dashboards.build.thresholds import high, number
 from dashboards.build.volumes import ID, by_id, joined
@@ -101,9 +101,7 @@ def _neighbours() -> Table:
             Key(label="persistentvolumeclaim", name="Claim"),
             Key(label="namespace", name="Namespace"),
             Key(label="volume_id", name="Volume", links=(to("ebs-volume", "volume_id"), VOLUME_CONSOLE)),
-            Key(label="cluster"),
-            Key(label="account_id"),
-            Key(label="region"),
+            *PLACE_KEYS,
         ),
         columns=(
             column("Size", "aws_ebs_volume_size_bytes", "bytes"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dashboards.build import ebs_volume_instance
 from dashboards.build.ebs_volume_parts import V, of_claim
 from dashboards.build.links import INSTANCE_CONSOLE, KEY_CONSOLE
-from dashboards.build.panels import Column, Key, Logs, Query, Row, Series, Stat, State, Table
+from dashboards.build.panels import PLACE_KEYS, Column, Key, Logs, Query, Row, Series, Stat, State, Table
 from dashboards.build.queries import where
 from dashboards.build.thresholds import high, low, number
 from dashboards.build.volumes import by_id
@@ -235,9 +235,7 @@ def _key() -> Table:
         says="Without its key a volume cannot be attached again. Good is enabled and no deletion date.",
         keys=(
             Key(label="key_id", name="Key", links=(KEY_CONSOLE,), width=310),
-            Key(label="cluster"),
-            Key(label="account_id"),
-            Key(label="region"),
+            *PLACE_KEYS,
         ),
         columns=(
             Column(

@@ -7,7 +7,7 @@ from dashboards.build.alert_board import firing
 from dashboards.build.efs_terms import LEGEND, F, chosen, named
 from dashboards.build.links import FILE_SYSTEM_CONSOLE, runbook, to
 from dashboards.build.page import Change, Page, Variable
-from dashboards.build.panels import Column, Key, Panel, Query, Row, Series, Stat, State, Table
+from dashboards.build.panels import PLACE_KEYS, Column, Key, Panel, Query, Row, Series, Stat, State, Table
 from dashboards.build.queries import most, where
 from dashboards.build.thresholds import DAY, high, low, number
 
@@ -151,9 +151,7 @@ def _each() -> Table:
         title="File systems",
         says="One line a file system, the one whose credits end first on top. Click the name to see it alone.",
         keys=[
-            Key(label="cluster"),
-            Key(label="account_id"),
-            Key(label="region"),
+            *PLACE_KEYS,
             Key(
                 label="file_system_name",
                 name="File system",

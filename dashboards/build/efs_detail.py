@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dashboards.build.efs_terms import LEGEND, F, chosen, named
 from dashboards.build.links import FILE_SYSTEM_CONSOLE, KEY_CONSOLE, Link, runbook, to
-from dashboards.build.panels import Bars, Column, Key, Logs, Query, Row, Series, State, Table, Timeline
+from dashboards.build.panels import PLACE_KEYS, Bars, Column, Key, Logs, Query, Row, Series, State, Table, Timeline
 from dashboards.build.queries import most, where
 from dashboards.build.thresholds import high, low, number
 from rules.build.identity import CLAIM, listed
@@ -186,9 +186,7 @@ def _claims() -> Row:
                 title="Claims on these file systems",
                 says="Who is hurt when the file system is slow: claims, their access points, and what runs with them.",
                 keys=[
-                    Key(label="cluster"),
-                    Key(label="account_id"),
-                    Key(label="region"),
+                    *PLACE_KEYS,
                     Key(label="namespace", name="Namespace", width=160),
                     Key(label="persistentvolumeclaim", name="Claim", width=220),
                     Key(label="workload", name="Used by", width=300),
@@ -232,9 +230,7 @@ def _protection() -> Row:
                 title="Encryption and backup",
                 says="Good: encrypted, TLS demanded, backups on. Off may be meant for scratch data.",
                 keys=[
-                    Key(label="cluster"),
-                    Key(label="account_id"),
-                    Key(label="region"),
+                    *PLACE_KEYS,
                     _NAME,
                     Key(label="file_system_id"),
                 ],
@@ -273,9 +269,7 @@ def _protection() -> Row:
                 title="Keys of these file systems",
                 says="The KMS keys they are encrypted with. A key that is disabled or deleted takes the data with it.",
                 keys=[
-                    Key(label="cluster"),
-                    Key(label="account_id"),
-                    Key(label="region"),
+                    *PLACE_KEYS,
                     _NAME,
                     Key(label="file_system_id"),
                     Key(label="key_id", name="Key", links=[KEY_CONSOLE], width=310),
@@ -303,9 +297,7 @@ def _protection() -> Row:
                 title="Mount targets one by one",
                 says="Where each zone reaches the file system: the address that nodes mount, port TCP 2049.",
                 keys=[
-                    Key(label="cluster"),
-                    Key(label="account_id"),
-                    Key(label="region"),
+                    *PLACE_KEYS,
                     _NAME,
                     Key(label="file_system_id", name="Id"),
                     Key(label="availability_zone", name="Zone"),

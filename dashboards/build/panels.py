@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from dashboards.build.links import Link
+from dashboards.build.queries import PLACE
 from dashboards.build.thresholds import Limit
 
 Look = Literal["line", "limit", "forecast", "bars", "steps", "right", "area"]
@@ -224,6 +225,10 @@ class Key:
     links: Sequence[Link] = ()
     texts: Mapping[str, tuple[str, Colour]] = field(default_factory=dict)
     width: int | None = None
+
+
+PLACE_KEYS = tuple(Key(label=label) for label in PLACE)
+"""The labels of the place, hidden: links of other cells read them."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,9 +6,9 @@ from dashboards.build import s3_detail
 from dashboards.build.alert_board import firing
 from dashboards.build.links import BUCKET_CONSOLE, runbook, to
 from dashboards.build.page import Change, Page, Variable
-from dashboards.build.panels import Column, Key, Panel, Query, Row, Series, Stat, State, Table
+from dashboards.build.panels import PLACE_KEYS, Column, Key, Panel, Query, Row, Series, Stat, State, Table
 from dashboards.build.queries import most, where
-from dashboards.build.s3_terms import CLOSED, COMPONENT, HIDDEN, OWNER, PLAIN, B, chosen, owned, retention
+from dashboards.build.s3_terms import CLOSED, COMPONENT, OWNER, PLAIN, B, chosen, owned, retention
 from dashboards.build.thresholds import high, number
 
 SIZE = chosen("bucket:aws_s3_size:bytes")
@@ -125,7 +125,7 @@ def _each() -> Table:
         title="Every bucket",
         says="One line a bucket, the largest on top. Click the name to see it alone, or open it in the AWS console.",
         keys=[
-            *HIDDEN,
+            *PLACE_KEYS,
             Key(
                 label="bucket",
                 name="Bucket",

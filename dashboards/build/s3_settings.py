@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dashboards.build.links import BUCKET_CONSOLE, KEY_CONSOLE, runbook, to
-from dashboards.build.panels import Column, Key, Row, State, Table
+from dashboards.build.panels import PLACE_KEYS, Column, Key, Row, State, Table
 from dashboards.build.queries import most, where
-from dashboards.build.s3_terms import CLOSED, COMPONENT, HIDDEN, PLAIN, YES, B, chosen, owned, retention
+from dashboards.build.s3_terms import CLOSED, COMPONENT, PLAIN, YES, B, chosen, owned, retention
 from dashboards.build.thresholds import high
 from rules.build.identity import KEY as KMS_KEY
 from rules.build.identity import listed
@@ -34,7 +34,7 @@ def settings() -> Row:
                     "When rules expire objects, beside the retention that is declared for the component (thresholds of "
                     "AwsS3LifecycleShorterThanRetention). Good: long enough."
                 ),
-                keys=[*HIDDEN, _BUCKET, COMPONENT],
+                keys=[*PLACE_KEYS, _BUCKET, COMPONENT],
                 columns=[
                     Column(name="rows", expr=f"{expiry} or {retention()}", hidden=True),
                     Column(name="Deletes after", expr=expiry, unit="s", decimals=1, width=105),
@@ -54,7 +54,7 @@ def settings() -> Row:
                 title="Lifecycle rules that expire objects",
                 says="Each enabled rule with what it holds for; an empty prefix and filter mean every object.",
                 keys=[
-                    *HIDDEN,
+                    *PLACE_KEYS,
                     Key(label="bucket", name="Bucket", links=[BUCKET_CONSOLE], width=290),
                     Key(label="rule_id", name="Rule", width=95),
                     Key(label="prefix", name="Prefix", width=80),
@@ -76,7 +76,7 @@ def settings() -> Row:
             Table(
                 title="Settings of buckets",
                 says="Good: not public, access blocked, TLS demanded. Versions matter where nothing else keeps old data.",
-                keys=[*HIDDEN, _BUCKET, COMPONENT],
+                keys=[*PLACE_KEYS, _BUCKET, COMPONENT],
                 columns=[
                     Column(name="Public", expr=column(chosen("bucket:aws_s3_public:bool")), states=CLOSED, width=80),
                     Column(
@@ -142,7 +142,7 @@ def owners() -> Row:
                 title="Keys of these buckets",
                 says="The KMS key that new objects are encrypted with. A disabled key makes the objects unreadable.",
                 keys=[
-                    *HIDDEN,
+                    *PLACE_KEYS,
                     Key(label="bucket", name="Bucket", links=[BUCKET_CONSOLE], width=290),
                     Key(label="key_id", name="Key", links=[KEY_CONSOLE], width=300),
                 ],
@@ -161,7 +161,7 @@ def owners() -> Row:
                 title="Claims that mount a bucket",
                 says="Persistent volumes of Mountpoint for S3: who reads and writes the bucket as files.",
                 keys=[
-                    *HIDDEN,
+                    *PLACE_KEYS,
                     Key(label="namespace", name="Namespace", width=110),
                     Key(label="persistentvolumeclaim", name="Claim", width=140),
                     Key(label="bucket", name="Bucket", links=[BUCKET_CONSOLE], width=260),

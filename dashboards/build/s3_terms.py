@@ -15,7 +15,6 @@ PLAIN = (State(0, "no", "text"), State(1, "yes", "green"))
 """Where no may be meant."""
 
 CLOSED = (State(0, "no", "green"), State(1, "PUBLIC", "red"))
-HIDDEN = (Key(label="cluster"), Key(label="account_id"), Key(label="region"))
 COMPONENT = Key(label="bucket_component", name="Component", width=125)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dashboards.build.links import GROUP_CONSOLE, Link, to
-from dashboards.build.panels import Column, Key, Row, State, Table
+from dashboards.build.panels import PLACE_KEYS, Column, Key, Row, State, Table
 from dashboards.build.queries import where
 from dashboards.build.thresholds import high, low, number
 from dashboards.build.valkey_serverless import CACHE
@@ -23,7 +23,6 @@ from dashboards.build.valkey_terms import (
 _BACKUP_LIMIT = high(warning=number("AwsElastiCacheBackupTooOld", "max_age", of="seconds"))
 
 _YES_NO = (State(1, "yes", "green"), State(0, "no", "orange"))
-_PLACE = (Key(label="cluster"), Key(label="account_id"), Key(label="region"))
 _GROUP_LINKS = (to("valkey", "replication_group_id", title="Only this group"), GROUP_CONSOLE)
 _GROUP = Key(label="replication_group_id", name="Group", links=_GROUP_LINKS)
 
@@ -76,7 +75,7 @@ def nodes() -> Row:
             Key(label="cache_cluster_id", name="Node", width=170),
             Key(label="availability_zone", name="Zone", width=150),
             Key(label="cache_node_id"),
-            *_PLACE,
+            *PLACE_KEYS,
         ],
         columns=[
             Column(
@@ -159,7 +158,7 @@ def _events() -> Table:
             Key(label="source", name="What", links=[_EVENTS_CONSOLE], width=150),
             Key(label="event", name="Event"),
             Key(label="source_type", name="Kind"),
-            *_PLACE,
+            *PLACE_KEYS,
         ],
         columns=[
             Column(
@@ -194,7 +193,7 @@ def _backups() -> Table:
             "Age of the newest automatic snapshot, where they are on, and for how long they are kept. Good: under a day. "
             "What is not here has no backups."
         ),
-        keys=[_GROUP, CACHE, Key(label="cache_cluster_id", name="Single cluster"), *_PLACE],
+        keys=[_GROUP, CACHE, Key(label="cache_cluster_id", name="Single cluster"), *PLACE_KEYS],
         columns=[
             Column(name="Age", expr=f"time() - max by ({by}) ({chosen})", unit="s", limit=_BACKUP_LIMIT, decimals=0),
             Column(
@@ -230,7 +229,7 @@ def _updates() -> Table:
             Key(label="severity", name="Severity"),
             Key(label="action_status", name="State"),
             Key(label="nodes_updated", name="Nodes done"),
-            *_PLACE,
+            *PLACE_KEYS,
         ],
         columns=[
             Column(
@@ -270,7 +269,7 @@ def _groups() -> Table:
             _GROUP,
             Key(label="node_type", name="Node type"),
             Key(label="status", name="State"),
-            *_PLACE,
+            *PLACE_KEYS,
         ],
         columns=[
             Column(name="Shards", expr=told("shards"), width=80),
@@ -301,7 +300,7 @@ def _targets() -> Table:
             _GROUP,
             Key(label="cache_cluster_id", name="Single cluster"),
             Key(label="scalable_dimension", name="What scales"),
-            *_PLACE,
+            *PLACE_KEYS,
         ],
         columns=[
             Column(name="From", expr=bound("minimum")),

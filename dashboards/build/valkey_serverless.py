@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dashboards.build.links import SERVERLESS_CONSOLE, to
-from dashboards.build.panels import Column, Key, Panel, Query, Row, Series, State, Table, Timeline
+from dashboards.build.panels import PLACE_KEYS, Column, Key, Panel, Query, Row, Series, State, Table, Timeline
 from dashboards.build.thresholds import high, number
 from dashboards.build.valkey_terms import BY_SERVERLESS, THROTTLED_LIMIT, serverless
 
@@ -12,7 +12,6 @@ CACHE = Key(
     name="Serverless cache",
     links=(to("valkey", "serverless_cache", title="Only this cache"), SERVERLESS_CONSOLE),
 )
-_PLACE = (Key(label="cluster"), Key(label="account_id"), Key(label="region"))
 _DATA_LIMIT = high(critical=number("AwsElastiCacheServerlessDataNearLimit", "usage", of="ratio"))
 _ECPU_LIMIT = high(warning=number("AwsElastiCacheServerlessEcpuNearLimit", "usage", of="ratio"))
 
@@ -33,7 +32,7 @@ def row() -> Row:
             title="Serverless caches",
             says="Each cache, what it holds and does, and how much of its own limits. Without a limit there is no share.",
             height=5,
-            keys=[CACHE, *_PLACE],
+            keys=[CACHE, *PLACE_KEYS],
             columns=[
                 Column(
                     name="State",
