@@ -23,7 +23,6 @@ _COMPONENTS = {
     "s3": "s3",
     "observability": "s3",
     "elasticache": "valkey",
-    "valkey": "valkey",
     "protection": "overview",
     "exporter": "exporter",
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dashboards.build.queries import where
-from dashboards.build.volumes import claims, owner
+from dashboards.build.volumes import owner
 
 V = "volume_id"
 
@@ -26,7 +26,8 @@ def of_claim(name: str, around: str = "{}") -> str:
 
         around: PromQL around the selection, such as ``predict_linear({}[6h], 3600)``.
     """
-    return claims(name, CLAIMED, around)
+    found = around.format(where(name, place=("cluster",)))
+    return f"max by (cluster, namespace, persistentvolumeclaim) ({found} {OF_CLAIM})"
 
 
 def of_instance(name: str) -> str:

@@ -51,25 +51,6 @@ def exceeded(*variables: str, span: str = "") -> str:
     return by_id(where(f"volume:aws_ebs_limit_exceeded:ratio{span}", *variables))
 
 
-def claims(name: str, owners: str, around: str = "{}") -> str:
-    """
-    What kubelet or Kubernetes know of claims that are known as owners of volumes. Kubelet's series may lack the cluster
-    (a Prometheus adds its external labels only on the way out): those are met by namespace and claim alone.
-
-    Args:
-        name: of a recording or family by claim.
-
-        owners: a vector with cluster, namespace and claim.
-
-        around: PromQL around the selection, such as ``predict_linear({}[6h], 3600)``.
-    """
-    found = around.format(where(name, place=("cluster",)))
-    nameless = around.format(f'{name}{{cluster=""}}')
-    met = f"{found} and on (cluster, namespace, persistentvolumeclaim) {owners}"
-    guessed = f"{nameless} and on (namespace, persistentvolumeclaim) {owners}"
-    return f"max by (cluster, namespace, persistentvolumeclaim) (({met}) or ({guessed}))"
-
-
 KEYS = (*WHO, *ID)
 
 

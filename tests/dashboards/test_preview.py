@@ -13,7 +13,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from dashboards.build.page import Variable
-from tests.dashboards.made_up import NOW, PAGE, STEP, Canned, document
+from tests.dashboards.every_kind import NOW, PAGE, STEP, Canned, document
 from tests.dashboards.preview import (
     model,
     page,

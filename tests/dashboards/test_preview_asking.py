@@ -16,7 +16,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from tests.dashboards.made_up import NOW, STEP, Canned, document
+from tests.dashboards.every_kind import NOW, STEP, Canned, document
 from tests.dashboards.preview import __main__ as command
 from tests.dashboards.preview import (
     canvas,

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.dashboards.made_up import NOW, STEP
+from tests.dashboards.every_kind import NOW, STEP
 from tests.dashboards.preview import (
     merging,
     model,
