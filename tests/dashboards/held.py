@@ -20,11 +20,10 @@ import pytest
 from exporter.demo import World, mission_worlds
 from rules.build import first
 from tests.prometheus import Prometheus, serving
-from tests.rules.exporting import CLUSTER, ground
-from tests.rules.neighbours import KUBELET, STATE_METRICS, kubelet, state_metrics
+from tests.rules.exporting import ground
 from tests.rules.pipelined import pipelines
 from tests.rules.rows import Target, head, row
-from tests.rules.scene import HURRY, MINUTE, SHIPPED, Delivery, Scene, target_of
+from tests.rules.scene import HURRY, MINUTE, SHIPPED, Delivery, Scene, neighbours, target_of
 from tests.rules.states import Alert
 from tests.rules.stepped import SteppedClock
 from tests.rules.stepper import Stepper, load
@@ -165,10 +164,7 @@ async def _lived(folder: Path, plan: Plan, prometheus: Prometheus, patch: pytest
         async with ground(world, clock, folder, patch) as found:
             stepper = Stepper(ways, load(sorted(SHIPPED.glob("*.yaml"))))
             scene = Recorded(found, plan.delivery, prometheus, ways, stepper, frozenset())
-            scene.others = [
-                (Target({**STATE_METRICS, "cluster": CLUSTER}), lambda instant: state_metrics(world, instant)),
-                (Target({**KUBELET, "cluster": CLUSTER}), lambda instant: kubelet(world, instant)),
-            ]
+            scene.others = neighbours(world)
             try:
                 await _days(scene, plan)
                 await scene.start("storage-exporter-6d5f7c9b4d-x2x7k")

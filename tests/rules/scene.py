@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import pytest
 
-from exporter.demo import mission_worlds
+from exporter.demo import World, mission_worlds
 from tests.harness import T
 from tests.prometheus import Prometheus, serving
 from tests.rules.exporting import CLUSTER, Exporter, Ground, exporter, ground
@@ -188,6 +188,14 @@ class Scene:
         return {name: render(text, dict(labels), value, query) for name, text in rule.annotations.items()}
 
 
+def neighbours(world: World) -> list[tuple[Target, Callable[[float], str]]]:
+    """What else is scraped: kube-state-metrics and the kubelets, with the cluster that a user's Prometheus puts on."""
+    return [
+        (Target({**STATE_METRICS, "cluster": CLUSTER}), lambda instant: state_metrics(world, instant)),
+        (Target({**KUBELET, "cluster": CLUSTER}), lambda instant: kubelet(world, instant)),
+    ]
+
+
 @contextlib.asynccontextmanager
 async def scene(
     folder: Path,
@@ -234,10 +242,7 @@ async def scene(
             loaded = load(paths or sorted(SHIPPED.glob("*.yaml")))
             stepper = Stepper(ways, feeding(loaded, severities) if severities else loaded, lenient=lenient)
             made = Scene(found, delivery, prometheus, ways, stepper, blank, more=more or {})
-            made.others = [
-                (Target({**STATE_METRICS, "cluster": CLUSTER}), lambda instant: state_metrics(world, instant)),
-                (Target({**KUBELET, "cluster": CLUSTER}), lambda instant: kubelet(world, instant)),
-            ]
+            made.others = neighbours(world)
             try:
                 await made.start("storage-exporter-6d5f7c9b4d-x2x7k")
                 await made.minutes(BEFORE // MINUTE)
