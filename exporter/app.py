@@ -21,6 +21,7 @@ from exporter.billing import Statement, as_json, as_text
 from exporter.clock import Clock
 from exporter.cluster_telemetry import ClusterTelemetry
 from exporter.config import Config, load
+from exporter.config_file import EVERY, ConfigFile, watch
 from exporter.engine import Engine, Feed, Parts, engine
 from exporter.errors import ConfigError, ExporterError, Fault
 from exporter.garbage import Garbage
@@ -73,6 +74,10 @@ class App:
 
         stalled: seconds without a turn of the event loop that are told of as a stall.
 
+        file: what `read` reads, to be looked at again and again; None where nobody looks.
+
+        every: seconds between two looks at it.
+
     ``troubles``: what a single pass could not read of Kubernetes, by kind.
     """
 
@@ -85,6 +90,8 @@ class App:
         environ: Mapping[str, str],
         clock: Clock,
         stalled: float = STALLED,
+        file: ConfigFile | None = None,
+        every: float = EVERY,
     ) -> None:
         self._config = config
         self.telemetry = Telemetry(__version__, cluster=config.cluster)
@@ -96,6 +103,8 @@ class App:
         self._watchdog = Watchdog(self.telemetry, self.expectations, stalled)
         self._read = read
         self._source = source
+        self._file = file
+        self._every = every
         self._clock = clock
         self._environ = environ
         self._shard = shard(config, environ, source)
@@ -203,7 +212,7 @@ class App:
 
     async def run(self, started: Callable[[str, int], None] = lambda _host, _port: None) -> None:
         """
-        Serve until SIGTERM or SIGINT, or until cancelled; SIGHUP reloads.
+        Serve until SIGTERM or SIGINT, or until cancelled; SIGHUP reloads, and so does a file that has changed.
 
         Args:
             started: called with the address once it is listening.
@@ -246,6 +255,9 @@ class App:
                         self.config, parts, found, self.scheduler, self.expectations, self._garbage, sending
                     )
                     working = [group.create_task(self._working.run())]
+                    if self._file is not None:
+                        looking = watch(self._file, self.reload, self._clock, self._every)
+                        working.append(group.create_task(looking))
                     if sending is None:
                         working.append(group.create_task(self._publisher.run()))
                     else:
@@ -283,11 +295,11 @@ class App:
         """
         async with self._reloading:
             try:
-                config = self._read()
-                if faults := fixed_faults(self.config, config):
-                    raise ConfigError(self._source, faults)
                 if self._working is None:
                     raise ConfigError(self._source, [Fault("", "the exporter is still starting; try again")])
+                config = await asyncio.to_thread(self._read)
+                if faults := fixed_faults(self.config, config):
+                    raise ConfigError(self._source, faults)
                 await self._working.replace(config)
             except ExporterError as error:
                 self.telemetry.config_reloaded(ok=False, at=self._clock.time())

@@ -20,10 +20,10 @@ from exporter import __version__, billing, exposition, logs
 from exporter.app import App, read_config
 from exporter.clock import Clock, SystemClock
 from exporter.config import Config, dump
+from exporter.config_file import EVERY, ConfigFile
 from exporter.errors import ConfigError, ExporterError
 from exporter.model import Snapshot
 from exporter.passes import failures_of
-from exporter.policy import policy as policy_document
 from exporter.report import Report
 from exporter.services.registry import SERVICES
 from exporter.settings import notices, pushes
@@ -47,7 +47,7 @@ class _Commands(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Their names, sorted."""
-        return sorted([*super().list_commands(ctx), "rules"])
+        return sorted([*super().list_commands(ctx), "policy", "rules"])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """A command by its name."""
@@ -55,6 +55,10 @@ class _Commands(click.Group):
             from exporter.ruling import rules  # noqa: PLC0415 - see above
 
             return rules
+        if cmd_name == "policy":
+            from exporter.granting import policy  # noqa: PLC0415 - see above
+
+            return policy
         return super().get_command(ctx, cmd_name)
 
 
@@ -80,12 +84,25 @@ def main() -> None:
 
 @main.command()
 @_CONFIG
-def run(config_path: str | None) -> None:
-    """Serve /metrics until stopped. SIGHUP or POST /-/reload reads the configuration again."""
-    config = _read(config_path)
+@click.option(
+    "--watch-config",
+    "every",
+    metavar="SECONDS",
+    default=EVERY,
+    show_default=True,
+    type=click.FloatRange(min=0),
+    help="How often the configuration's file is looked at: what is new in it is put in force. 0: never.",
+)
+def run(config_path: str | None, every: float) -> None:
+    """
+    Serve /metrics until stopped. The configuration is read again when its file has changed, on SIGHUP and on POST
+    /-/reload; one that is refused changes nothing.
+    """
+    file = ConfigFile(config_path, lambda: read_config(config_path, os.environ)) if config_path and every else None
+    config = _read(config_path, file)
     logs.configure(config.log.format, config.log.level)
     with _refusals():
-        asyncio.run(_app(config, config_path, SystemClock()).run())
+        asyncio.run(_app(config, config_path, SystemClock(), file, every).run())
 
 
 @main.command()
@@ -205,16 +222,6 @@ def metrics(form: str) -> None:
         click.echo(printing.markdown(services), nl=False)
 
 
-@main.command()
-@_CONFIG
-@click.option(
-    "--partition", default="aws", show_default=True, help="AWS partition of the ARNs (aws, aws-cn, aws-us-gov)."
-)
-def policy(config_path: str | None, partition: str) -> None:
-    """Print the least-privilege IAM policy for the configuration, as JSON. Every action only reads."""
-    click.echo(json.dumps(policy_document(_read(config_path), partition), indent=2))
-
-
 class _Scenario(click.Choice[str]):
     """The demo's scenarios, looked up when somebody asks for one."""
 
@@ -266,17 +273,21 @@ def demo(
 # ---- helpers ------------------------------------------------------------------------------------------------------
 
 
-def _app(config: Config, path: str | None, clock: Clock) -> App:
+def _app(config: Config, path: str | None, clock: Clock, file: ConfigFile | None = None, every: float = EVERY) -> App:
+    """The program; *file*, where one is to be watched, is that of *path*."""
+
     def read() -> Config:
         return read_config(path, os.environ)
 
-    return App(config, read=read, source=path or "defaults", environ=os.environ, clock=clock)
+    source = path or "defaults"
+    again = read if file is None else file.read
+    return App(config, read=again, source=source, environ=os.environ, clock=clock, file=file, every=every)
 
 
-def _read(path: str | None) -> Config:
-    """The configuration, or every fault of it on stderr and exit code 2."""
+def _read(path: str | None, file: ConfigFile | None = None) -> Config:
+    """The configuration, or every fault of it on stderr and exit code 2. *file*: that of *path*, to be watched."""
     with _refusals():
-        return read_config(path, os.environ)
+        return read_config(path, os.environ) if file is None else file.read()
     raise AssertionError("a refusal leaves the program")
 
 

@@ -7,6 +7,7 @@ resource level take every resource (aws-facts 3.7); `sts:GetCallerIdentity` need
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,6 +27,31 @@ def policy(config: Config, partition: str = "aws") -> dict[str, Any]:
     Args:
         partition: of the ARNs in it: ``aws``, ``aws-cn``, ``aws-us-gov``.
     """
+    statements = _reading(config, partition)
+    roles = sorted({role.arn for scope in config.scopes for role in scope.roles})
+    return document(*statements, *([_chain(roles)] if roles else []))
+
+
+def policy_of(config: Config, arn: str, partition: str = "aws") -> dict[str, Any]:
+    """
+    The policy document of the role *arn* of a chain: it reads where a scope's chain ends with it, and assumes the next.
+
+    Args:
+        partition: of the ARNs in it.
+    """
+    chains = [[role.arn for role in scope.roles] for scope in config.scopes]
+    after = sorted({following for chain in chains for role, following in itertools.pairwise(chain) if role == arn})
+    reads = any(chain[-1] == arn for chain in chains if chain)
+    statements = _reading(config, partition) if reads else []
+    return document(*statements, *([_chain(after)] if after else []))
+
+
+def document(*statements: dict[str, Any]) -> dict[str, Any]:
+    """A policy document of *statements*."""
+    return {"Version": "2012-10-17", "Statement": list(statements)}
+
+
+def _reading(config: Config, partition: str) -> list[dict[str, Any]]:
     statements = []
     on = {name: settings_of(SERVICES[name], section, config) for name, section in sections(config).items()}
     if any(settings.rows for settings in on.values()):
@@ -39,11 +65,12 @@ def policy(config: Config, partition: str = "aws") -> dict[str, Any]:
             resources = tuple(arn.replace("{partition}", partition) for arn in arns)
             sid = name.capitalize() + _part(arns, SERVICES[name].arns)
             statements.append(_statement(sid, actions_of(operations), resources))
-    roles = sorted({role.arn for scope in config.scopes for role in scope.roles})
-    if roles:
-        # Pod Identity's session tags are transitive, so every hop needs TagSession too (chart.md 3.7).
-        statements.append(_statement("Chain", ("sts:AssumeRole", "sts:TagSession"), roles))
-    return {"Version": "2012-10-17", "Statement": statements}
+    return statements
+
+
+def _chain(roles: Sequence[str]) -> dict[str, Any]:
+    # Pod Identity's session tags are transitive, so every hop needs TagSession too (chart.md 3.7).
+    return _statement("Chain", ("sts:AssumeRole", "sts:TagSession"), roles)
 
 
 def _part(arns: Sequence[str], usual: Sequence[str]) -> str:

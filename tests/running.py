@@ -14,6 +14,7 @@ import pytest
 from exporter.app import App, read_config
 from exporter.clock import FixedClock
 from exporter.config import Config
+from exporter.config_file import ConfigFile
 from exporter.demo import DemoServer, World, WorldClock
 from tests.calls import remember
 from tests.harness import T
@@ -52,8 +53,14 @@ async def running(
     text: str = "",
     *,
     before: Callable[[DemoServer], Awaitable[None]] | None = None,
+    every: float = 0,
 ) -> AsyncIterator[Running]:
-    """The program with configuration *text*; *before* is called with the simulated AWS before it starts."""
+    """
+    The program with configuration *text*; *before* is called with the simulated AWS before it starts.
+
+    Args:
+        every: seconds between two looks at the file, 0 for none.
+    """
     file = tmp_path / "config.yaml"
     limits = "{deadline: 3s, pass_deadline: 15s, describe_per_second: 1000}"
     base = f"web: {{listen: '127.0.0.1:0'}}\nlog: {{level: error}}\nlimits: {limits}\n"
@@ -68,7 +75,16 @@ async def running(
         def read() -> Config:
             return read_config(str(file), os.environ)
 
-        app = App(read(), read=read, source=str(file), environ=os.environ, clock=FixedClock(T))
+        watched = ConfigFile(str(file), read)
+        app = App(
+            watched.read(),
+            read=watched.read,
+            source=str(file),
+            environ=os.environ,
+            clock=FixedClock(T),
+            file=watched if every else None,
+            every=every,
+        )
         address: asyncio.Future[tuple[str, int]] = asyncio.get_running_loop().create_future()
         task = asyncio.create_task(app.run(lambda host, port: address.set_result((host, port))))
         async with asyncio.timeout(30):

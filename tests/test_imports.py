@@ -46,7 +46,17 @@ log: {level: error}
 OFF = ("exporter.kubernetes.", "kubernetes.", "exporter.remote.", "exporter.pushing", "exporter.cargo")
 """What Kubernetes and remote write take."""
 
-ELSEWHERE = ("exporter.demo", "exporter.ruler", "exporter.ruling", "exporter.printing", "rich.", "boto3.", "moto.")
+ELSEWHERE = (
+    "exporter.demo",
+    "exporter.grant",
+    "exporter.policy",
+    "exporter.ruler",
+    "exporter.ruling",
+    "exporter.printing",
+    "rich.",
+    "boto3.",
+    "moto.",
+)
 """What other commands take."""
 
 

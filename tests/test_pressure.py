@@ -189,7 +189,7 @@ async def test_a_flood_of_resets_leaves_no_hole(monkeypatch: pytest.MonkeyPatch)
 async def test_regions_that_hang_cost_the_others_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Four regions hang whole, one for two accounts: every service here reads everything, and is through first."""
     config = config_of(
-        limits={"deadline": "7s", "pass_deadline": "9s"},
+        limits={"deadline": "12s", "pass_deadline": "15s"},
         scopes=[
             {"regions": list(GONE)},
             {"regions": [SECOND_REGION], "roles": [{"arn": SECOND_ROLE, "external_id": EXTERNAL_ID}]},

@@ -275,7 +275,7 @@ async def test_pages_of_one_item_give_the_same(monkeypatch: pytest.MonkeyPatch) 
     async with caches(monkeypatch) as one:
         await one.run(T)
         good, calls = one.series(), len(one.server.calls)
-    async with caches(monkeypatch) as over:
+    async with caches(monkeypatch, configured("15s")) as over:
         over.server.faults.add("small-pages", size=1, service="elasticache")
         over.server.faults.add("small-pages", size=1, service="application-autoscaling")
         feeds = await over.run(T)
@@ -356,7 +356,7 @@ async def test_a_node_that_falls_silent_is_told_from_the_others(monkeypatch: pyt
 
 async def test_levels_stand_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     """A sum over a family counts nothing twice: nodes, groups and shards have families of their own (pains.md 13)."""
-    config = configured(elasticache={"tiers": ["essential", "standard", "on-request"]})
+    config = configured("15s", elasticache={"tiers": ["essential", "standard", "on-request"]})
     async with caches(monkeypatch, config) as over:
         await over.run(T)
         cpu = "engine_cpu_utilization_ratio"

@@ -35,7 +35,12 @@ ScopeName = Annotated[
     str, text("an account id, or an account id and a region with a / between", r"\d{12}(/[a-z0-9-]+)?")
 ]
 TenantName = Annotated[
-    str, text("a tenant (letters, digits and !-_.*'(), at most 150)", r"(?!\.{1,2}\Z)[A-Za-z0-9!\-_.*'()|]+", most=150)
+    str,
+    text(
+        "a tenant (letters, digits and !-_.*'(), at most 150)",
+        r"[A-Za-z0-9!\-_.*'()|]*[A-Za-z0-9!\-_*'()|][A-Za-z0-9!\-_.*'()|]*|\.{3,}",
+        most=150,
+    ),
 ]
 
 _OURS = frozenset(

@@ -3,7 +3,10 @@ How the single values of a configuration are read: texts, durations, sizes, rege
 
 Each kind has one reader that either returns the typed value or says in plain words what was wrong, what is
 allowed and what to write instead. pydantic's own readers are not used for leaves, because their messages speak of
-Python. Where a value stands, and in which file, is left to `reading`. Pure.
+Python. Each has a JSON schema beside it, which takes what the reader takes; what a pattern cannot say (the range of a
+duration in words, whether a regular expression is one) it lets pass. Its patterns are those that ECMA 262, RE2 and
+Python read alike: no looking around, no count above 1000. Where a value stands, and in which file, is left to
+`reading`. Pure.
 """
 
 from __future__ import annotations
@@ -24,6 +27,15 @@ _UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _SIZES = {"": 1, "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 _DURATION = re.compile(r"(?=.)(?:(\d{1,9})d)?(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,9})s)?", re.ASCII)
 _SIZE = re.compile(r"(\d{1,15}) ?([KMGT]iB|B|)", re.ASCII)
+_VARIABLE = r"\$\{"  # in a schema: a text with a variable may become anything
+OR_VARIABLE = f"|{_VARIABLE}"
+"""What the pattern of a text ends with; a key has no variables."""
+
+_PORT = r"(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[0-5]?[0-9]{1,4})"
+_COUNT = "[0-9]{1,9}"
+_DURATIONS = (  # as `_DURATION` reads it: every beginning, since nothing at all is none
+    f"{_COUNT}d({_COUNT}h)?({_COUNT}m)?({_COUNT}s)?|{_COUNT}h({_COUNT}m)?({_COUNT}s)?|{_COUNT}m({_COUNT}s)?|{_COUNT}s?"
+)
 _LISTEN = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9_.-]*):(\d{1,5})", re.ASCII)
 
 
@@ -80,15 +92,25 @@ def _switch_hint(value: object) -> str:
     return ""
 
 
-def _or_variable(schema: Mapping[str, Any]) -> dict[str, Any]:
-    return {"anyOf": [dict(schema), {"type": "string", "pattern": r"\$\{"}]}
+def _or_variable(*schemas: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema of what one of *schemas* takes, or of a text with a variable in it."""
+    return {"anyOf": [*map(dict, schemas), {"type": "string", "pattern": _VARIABLE}]}
+
+
+def _matching(form: str) -> dict[str, Any]:
+    """The schema of a text that wholly matches *form*, or has a variable in it."""
+    return {"type": "string", "pattern": f"^({form})${OR_VARIABLE}"}
 
 
 # --- text
 
 
 def text(what: str, form: str = r"[^\x00-\x1f\x7f]+", *, most: int = 1024) -> Leaf:
-    """A text that wholly matches *form*, of at most *most* characters; *what* names it in messages."""
+    """
+    A text that wholly matches *form*, of at most *most* characters; *what* names it in messages.
+
+    The schema counts characters before variables are filled in.
+    """
     wanted = re.compile(form, re.ASCII)
 
     def read(value: Any) -> str:
@@ -99,7 +121,8 @@ def text(what: str, form: str = r"[^\x00-\x1f\x7f]+", *, most: int = 1024) -> Le
             raise ValueError(f"is {len(got)} characters long; {what} has {most} at most")
         return str(got)
 
-    return Leaf(read, {"type": "string", "minLength": 1, "maxLength": most})
+    least = {} if wanted.fullmatch("") else {"minLength": 1}
+    return Leaf(read, {**_matching(form), **least, "maxLength": most})
 
 
 def choice(*words: str) -> Leaf:
@@ -114,7 +137,7 @@ def choice(*words: str) -> Leaf:
         near = did_you_mean(value, words) if isinstance(value, str) and not isinstance(value, Expanded) else ""
         raise _not(value, allowed, near)
 
-    return Leaf(read, {"type": "string", "enum": [str(word) for word in words]})
+    return Leaf(read, _or_variable({"type": "string", "enum": [str(word) for word in words]}))
 
 
 def secret() -> Leaf:
@@ -138,7 +161,7 @@ def secret() -> Leaf:
             )
         return Secret(str(value))
 
-    return Leaf(read, {"type": "string", "minLength": 1})
+    return Leaf(read, {**_matching(r"[^\x00-\x1f\x7f]+"), "minLength": 1, "not": {"enum": [HIDDEN]}})
 
 
 def check_pattern(pattern: str) -> None:
@@ -153,6 +176,10 @@ def check_pattern(pattern: str) -> None:
         ) from None
     except (OverflowError, RecursionError, ValueError):
         raise ValueError(f"{show(pattern)} is too large a regular expression; make it simpler") from None
+
+
+REGEX_SCHEMA: Mapping[str, Any] = {"type": "string"}
+"""No ``format: regex``: whoever checks that means the regular expressions of another language than Python."""
 
 
 def regex() -> Leaf:
@@ -171,7 +198,7 @@ def regex() -> Leaf:
             check_pattern(pattern)
         return Regex(str(pattern))
 
-    return Leaf(read, {"type": "string", "format": "regex"})
+    return Leaf(read, REGEX_SCHEMA)
 
 
 def url(
@@ -193,7 +220,7 @@ def url(
             raise _not(value, what, f", such as {example}")
         return str(got)
 
-    return Leaf(read, {"type": "string", "pattern": r"^https?://|\$\{"})
+    return Leaf(read, _matching(r"[hH][tT][tT][pP][sS]?://[^@/?#\x00-\x20\x7f]+[^@\x00-\x20\x7f]*"))
 
 
 def listen() -> Leaf:
@@ -208,10 +235,12 @@ def listen() -> Leaf:
             raise ValueError(f"port {got[2]} does not exist; ports go to 65535")
         return str(value)
 
-    return Leaf(read, {"type": "string", "default": ":9116"})
+    return Leaf(read, _matching(rf"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9_.-]*):{_PORT}"))
 
 
 # --- switches and numbers
+
+_AUTO: Mapping[str, Any] = {"type": "string", "enum": ["auto"]}
 
 
 def flag() -> Leaf:
@@ -237,10 +266,7 @@ def flag_or_auto() -> Leaf:
             return "auto"
         raise _not(value, "auto, true or false", _switch_hint(value))
 
-    return Leaf(
-        read,
-        {"anyOf": [{"type": "boolean"}, {"type": "string", "const": "auto"}, {"type": "string", "pattern": r"\$\{"}]},
-    )
+    return Leaf(read, _or_variable({"type": "boolean"}, _AUTO))
 
 
 def whole(low: int, high: int) -> Leaf:
@@ -270,7 +296,7 @@ def whole_or_auto(low: int, high: int) -> Leaf:
         got: int = inner.read(value)
         return got
 
-    return Leaf(read, {"anyOf": [inner.schema, {"type": "string", "const": "auto"}]})
+    return Leaf(read, _or_variable({"type": "integer", "minimum": low, "maximum": high}, _AUTO))
 
 
 def number(low: float, high: float) -> Leaf:
@@ -321,8 +347,7 @@ def duration(low: int, high: int) -> Leaf:
             raise ValueError(f"{show(value)} is out of range; give a duration {limits}")
         return got
 
-    texts = {"type": "string", "pattern": r"^(?=.)(\d+d)?(\d+h)?(\d+m)?(\d+s)?$|^\d+$|\$\{"}
-    return Leaf(read, {"anyOf": [{"type": "integer", "minimum": low, "maximum": high}, texts]})
+    return Leaf(read, {"anyOf": [{"type": "integer", "minimum": low, "maximum": high}, _matching(_DURATIONS)]})
 
 
 def size(low: int, high: int) -> Leaf:
@@ -338,7 +363,7 @@ def size(low: int, high: int) -> Leaf:
             raise ValueError(f"{show(value)} is out of range; give {low} to {high} bytes, such as 1GiB")
         return got
 
-    texts = {"type": "string", "pattern": r"^\d+ ?([KMGT]iB|B)?$|\$\{"}
+    texts = _matching("[0-9]{1,15} ?([KMGT]iB|B)?")
     return Leaf(read, {"anyOf": [{"type": "integer", "minimum": low, "maximum": high}, texts]})
 
 
@@ -351,5 +376,6 @@ FilePath = Annotated[str, text("a file's path", most=4096)]
 Pattern = Annotated[Regex, regex()]
 Hidden = Annotated[Secret, secret()]
 LabelName = Annotated[
-    str, text("a label name (letters, digits and _, not starting with a digit or __)", r"(?!__)[A-Za-z_]\w*")
+    str,
+    text("a label name (letters, digits and _, not starting with a digit or __)", r"[A-Za-z]\w*|_([A-Za-z0-9]\w*)?"),
 ]

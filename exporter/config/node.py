@@ -7,7 +7,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, GetJsonSchemaHandler, model_validator
+from pydantic_core import CoreSchema
 
 from exporter.config.document import Path
 from exporter.config.values import HIDDEN, Regex, Secret, show
@@ -46,6 +47,18 @@ def _kind(value: object) -> str:
 
 Many = Annotated[tuple[T, ...], BeforeValidator(_items)]
 """A list in the file (a key without a value is an empty one), a tuple in the program."""
+
+
+class _Distinct:
+    """Says in the JSON schema what `repeats` finds."""
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """The list's schema, with items that differ."""
+        return {**handler(core), "uniqueItems": True}
+
+
+Distinct = Annotated[tuple[T, ...], BeforeValidator(_items), _Distinct()]
+"""As `Many`, of a section whose `across` refuses what is given twice (`repeats`)."""
 
 Map = Annotated[Mapping[K, V], BeforeValidator(_entries)]
 """Keys with values, in the order of the file."""

@@ -315,8 +315,3 @@ def _escaped(value: Any) -> Any:
     if isinstance(value, list):
         return [_escaped(item) for item in value]
     return {key: _escaped(entry) for key, entry in value.items()} if isinstance(value, dict) else value
-
-
-def json_schema() -> dict[str, Any]:
-    """The JSON schema (draft 2020-12) of the file."""
-    return Config.model_json_schema()

@@ -13,7 +13,7 @@ from pydantic import Field, create_model
 
 from exporter.config.delivery import Auth, HeaderName, TenantName, Tls, header_faults
 from exporter.config.leaves import Flag, Hidden, LabelName, Leaf, Text, choice, duration, number, text, url
-from exporter.config.node import Many, Map, Node, Wrong, mapping_in, repeats
+from exporter.config.node import Distinct, Map, Node, Wrong, mapping_in, repeats
 from exporter.config.values import Expanded, show
 
 DAY = 86_400
@@ -37,7 +37,7 @@ _IDENTITY = frozenset(
         *("bucket_component", "file_system_name"),
     }
 )
-_PATH = r"/(?:[A-Za-z0-9._~-]+/?)+"
+_PATH = r"/[A-Za-z0-9._~-]+(/[A-Za-z0-9._~-]+)*/?"
 _MOST = 1e18
 
 RulerAddress = Annotated[str, url("rules.mimir.auth or rules.loki.auth", "http://mimir-ruler:8080")]
@@ -45,9 +45,13 @@ PageAddress = Annotated[str, url("nowhere: whoever reads an alert signs in", "ht
 ApiPath = Annotated[str, text("a path that begins with / (such as /prometheus/config/v1/rules)", _PATH)]
 RulesNamespace = Annotated[
     str,
-    text("a namespace of rules (letters, digits, ., _ and -, at most 128)", r"(?!\.{1,2}\Z)[A-Za-z0-9._-]+", most=128),
+    text(
+        "a namespace of rules (letters, digits, ., _ and -, at most 128)",
+        r"[A-Za-z0-9._-]*[A-Za-z0-9_-][A-Za-z0-9._-]*|\.{3,}",
+        most=128,
+    ),
 ]
-AlertLabel = Annotated[str, text("a label's value without {{ (nothing is templated)", r"(?!.*\{\{)[^\x00-\x1f\x7f]+")]
+AlertLabel = Annotated[str, text("a label's value without {{ (nothing is templated)", r"(\{?[^\x00-\x1f\x7f{])+\{?|\{")]
 Severity = Annotated[Literal["critical", "warning", "info", "none"], choice(*SEVERITIES)]
 
 
@@ -158,7 +162,7 @@ class Rules(Node):
     grafana_url: PageAddress | None = Field(
         default=None, description="Grafana's address, put before the paths of dashboards."
     )
-    disable: Many[Text] = Field(default=(), description="Alerts that are left out.")
+    disable: Distinct[Text] = Field(default=(), description="Alerts that are left out.")
     files: Map[Text, Flag] = Field(
         default_factory=dict,
         description="Whole files that are left out (false): a name such as s3 for both mimir/s3 and loki/s3, or one.",

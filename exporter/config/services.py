@@ -13,6 +13,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from exporter.config.leaves import (
+    REGEX_SCHEMA,
     AnyText,
     Flag,
     LabelName,
@@ -25,7 +26,7 @@ from exporter.config.leaves import (
     seconds_of,
     text,
 )
-from exporter.config.node import Many, Map, Node, Wrong, list_in, mapping_in, repeats
+from exporter.config.node import Distinct, Many, Map, Node, Wrong, list_in, mapping_in, repeats
 from exporter.config.values import Expanded, show
 from exporter.model import Tier
 
@@ -62,13 +63,14 @@ def _period() -> Leaf:
             )
         return got
 
-    return Leaf(read, inner.schema)
+    whole_minutes = [{**one, "multipleOf": 60} if one["type"] == "integer" else one for one in inner.schema["anyOf"]]
+    return Leaf(read, {"anyOf": whole_minutes})
 
 
 class Exclude(Node):
     """What is left out, whatever `select` says elsewhere."""
 
-    ids: Many[Text] = Field(
+    ids: Distinct[Text] = Field(
         default=(), description="Resource ids (vol-…, fs-…, bucket names, cache names) to leave out."
     )
     tags: Map[TagKey, Pattern] = Field(
@@ -85,7 +87,7 @@ class Exclude(Node):
 class Select(Node):
     """Which resources are read. All of them by default."""
 
-    ids: Many[Text] = Field(default=(), description="Only these resource ids; empty means every one.")
+    ids: Distinct[Text] = Field(default=(), description="Only these resource ids; empty means every one.")
     tags: Map[TagKey, Pattern] = Field(
         default_factory=dict,
         description="Tag key to regex: only what has all of these tags, each value wholly matching.",
@@ -113,7 +115,7 @@ class Service(Node):
     """One AWS service."""
 
     enabled: Flag = Field(default=True, description="Whether the service is read at all.")
-    tiers: Many[TierName] = Field(
+    tiers: Distinct[TierName] = Field(
         default=(Tier.ESSENTIAL, Tier.STANDARD), description="Which tiers of rows are asked of CloudWatch."
     )
     rows: Map[Text, RowSettings] = Field(
@@ -136,7 +138,7 @@ def _bucket_pattern(value: Any) -> str:
     return str(value)
 
 
-BucketPattern = Annotated[str, Leaf(_bucket_pattern, {"type": "string", "format": "regex"})]
+BucketPattern = Annotated[str, Leaf(_bucket_pattern, REGEX_SCHEMA)]
 
 
 COMPONENTS: Mapping[str, str] = {
@@ -228,7 +230,9 @@ class Job(Node):
     """Another CloudWatch namespace, read without a service module of its own."""
 
     namespace: Namespace = Field(description="The CloudWatch namespace, such as AWS/RDS.")
-    regions: Many[Region] = Field(default=(), description="Only these of the scopes' regions; empty means all of them.")
+    regions: Distinct[Region] = Field(
+        default=(), description="Only these of the scopes' regions; empty means all of them."
+    )
     dimensions: Map[Text, LabelName] = Field(
         default_factory=dict,
         description="CloudWatch dimension to label: the exact set of dimensions the metrics are published under.",
@@ -238,7 +242,7 @@ class Job(Node):
         description="CloudWatch dimension to regex: only what wholly matches; default: everything.",
     )
     discovery: DiscoveryEvery = Field(default=3600, description="Seconds between two ListMetrics of the namespace.")
-    metrics: Many[JobMetric] = Field(description="The metrics to read.")
+    metrics: Many[JobMetric] = Field(description="The metrics to read.", json_schema_extra={"minItems": 1})
 
     @classmethod
     def across(cls, section: Mapping[str, Any]) -> Iterator[Wrong]:

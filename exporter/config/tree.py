@@ -29,7 +29,7 @@ from exporter.config.leaves import (
     text,
     whole,
 )
-from exporter.config.node import Many, Map, Node, Wrong, list_in, mapping_in, repeats
+from exporter.config.node import Distinct, Many, Map, Node, Wrong, list_in, mapping_in, repeats
 from exporter.config.rules import Rules
 from exporter.config.services import Region, Services, TagKey
 from exporter.config.values import show
@@ -47,7 +47,7 @@ RoleArn = Annotated[
 ]
 SessionName = Annotated[str, text("a session name (2 to 64 letters, digits and _+=,.@-)", r"[\w+=,.@-]{2,64}")]
 ExternalId = Annotated[
-    str, text("an external id (2 to 1224 letters, digits and _+=,.@:/-)", r"[\w+=,.@:/-]{2,1224}", most=1224)
+    str, text("an external id (2 to 1224 letters, digits and _+=,.@:/-)", r"[\w+=,.@:/-]{2,}", most=1224)
 ]
 
 
@@ -66,7 +66,9 @@ class Role(Node):
 class Scope(Node):
     """One account, reached through `roles`, in one or more regions."""
 
-    regions: Many[Region] = Field(default=(), description="Regions to read; empty means the credentials' own region.")
+    regions: Distinct[Region] = Field(
+        default=(), description="Regions to read; empty means the credentials' own region."
+    )
     roles: Many[Role] = Field(
         default=(), description="Roles to assume, first to last; empty means the credentials' own account."
     )
@@ -103,7 +105,7 @@ class Pins(Node):
         default_factory=dict,
         description="The same of the annotations of the claim a volume belongs to. Needs Kubernetes.",
     )
-    storage_classes: Many[Text] = Field(
+    storage_classes: Distinct[Text] = Field(
         default=(), description="Names of StorageClasses: the volumes of their claims are pinned. Needs Kubernetes."
     )
 
@@ -199,11 +201,13 @@ class Config(Node):
     )
     identity: Identity = Field(default_factory=Identity, description="Who the exporter must be at AWS.")
     services: Services = Field(default_factory=Services, description="What is read.")
-    tags: Many[TagKey] = Field(
-        default=(), description="AWS tag keys that become labels tag_… on info families; 30 at most."
+    tags: Distinct[TagKey] = Field(
+        default=(),
+        description="AWS tag keys that become labels tag_… on info families; 30 at most.",
+        json_schema_extra={"maxItems": MOST_TAGS},
     )
     pins: Pins = Field(default_factory=Pins, description="Resources that are asked more often.")
-    covered: Many[Annotated[Literal["ebs-nvme"], choice("ebs-nvme")]] = Field(
+    covered: Distinct[Annotated[Literal["ebs-nvme"], choice("ebs-nvme")]] = Field(
         default=(),
         description="Free sources scraped elsewhere, so CloudWatch is not asked; ebs-nvme: the EBS CSI driver's.",
     )
