@@ -11,7 +11,7 @@ import asyncio
 import ssl as tls
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -19,6 +19,7 @@ from aiohttp import web
 
 from exporter.demo import kubernetes_leases as leases
 from exporter.demo import kubernetes_wire as wire
+from exporter.demo.kubernetes_access import Access
 from exporter.demo.kubernetes_answers import answer, refused, send
 from exporter.demo.kubernetes_control import KubernetesCall, add_pages
 from exporter.demo.kubernetes_faults import KubernetesFault, KubernetesFaults
@@ -68,6 +69,8 @@ class KubernetesServer(Serving):
         bookmarks: seconds between the bookmarks of a watch.
 
         tick: real seconds between looks at what the cluster follows.
+
+        roles: as `enforce` takes them.
     """
 
     def __init__(
@@ -81,6 +84,7 @@ class KubernetesServer(Serving):
         ssl: tls.SSLContext | None = None,
         bookmarks: float = 60.0,
         tick: float = 1.0,
+        roles: Iterable[Object] | None = None,
     ) -> None:
         self.cluster = cluster if cluster is not None else Cluster()
         self.faults = KubernetesFaults()
@@ -89,6 +93,8 @@ class KubernetesServer(Serving):
         self._host, self._port, self._ssl, self._anonymous = host, port, ssl, anonymous
         self._bookmarks, self._tick = bookmarks, tick
         self._denied: set[tuple[str | None, str | None, str | None]] = set()
+        self._access: Access | None = None
+        self.enforce(roles)
         self._calls: deque[KubernetesCall] = deque(maxlen=KEPT_CALLS)
         self._watches: set[Watch] = set()
         self._runner: web.AppRunner | None = None
@@ -129,6 +135,15 @@ class KubernetesServer(Serving):
     def allow(self, kind: str | None = None, *, user: str | None = None, verb: str | None = None) -> None:
         """Give back what `deny` took in the same words."""
         self._denied.discard((user, kind, verb))
+
+    def enforce(self, roles: Iterable[Object] | None) -> None:
+        """
+        From now on allow what these roles and bindings allow, and nothing else; where None, everybody may do all.
+
+        Raises:
+            ValueError: the real API would not store one of them.
+        """
+        self._access = Access(roles) if roles is not None else None
 
     def kubeconfig(self, authority: str = "") -> Object:
         """A kubeconfig for the first token, as JSON has it; *authority* is the path of a CA's certificate."""
@@ -236,7 +251,7 @@ class KubernetesServer(Serving):
             if rule.kind == "unauthorized":
                 raise unauthorized()
             if rule.kind == "forbidden":
-                raise forbidden("somebody", ask.verb, ask.kind, ask.name, ask.namespace)
+                raise forbidden("somebody", ask.request)
             if rule.kind == "too-many-429":
                 raise too_many(rule.seconds(1))
             if rule.kind == "gone-410" and (ask.verb != "watch" or rule.options.get("http")):
@@ -248,7 +263,9 @@ class KubernetesServer(Serving):
             raise unauthorized()
         for whose, kind, verb in self._denied:
             if whose in {None, user} and kind in {None, ask.resource} and verb in {None, ask.verb}:
-                raise forbidden(user, ask.verb, ask.kind, ask.name, ask.namespace)
+                raise forbidden(user, ask.request)
+        if self._access is not None and not self._access.allows(user, ask.request):
+            raise forbidden(user, ask.request)
 
     async def _watch(
         self,

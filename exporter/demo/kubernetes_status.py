@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from exporter.demo.kubernetes_access import Request
 from exporter.demo.kubernetes_kinds import Object, Resource
 
 
@@ -100,16 +101,17 @@ def unauthorized() -> ApiError:
     return ApiError(401, "Unauthorized", "Unauthorized")
 
 
-def forbidden(user: str, verb: str, kind: Resource | None, name: str, namespace: str) -> ApiError:
+def forbidden(user: str, wanted: Request) -> ApiError:
     """The user may not do this."""
-    if kind is None:
-        return ApiError(403, "Forbidden", f'forbidden: User "{user}" cannot {verb} this path')
-    where = f'in the namespace "{namespace}"' if namespace else "at the cluster scope"
-    message = (
-        f"{_called(kind)}{f' {chr(34)}{name}{chr(34)}' if name else ''} is forbidden: "
-        f'User "{user}" cannot {verb} resource "{kind.name}" in API group "{kind.group}" {where}'
-    )
-    return ApiError(403, "Forbidden", message, _about(kind, name) if name else {"kind": kind.name})
+    who = f'User "{user}" cannot {wanted.verb}'
+    if not wanted.resource:
+        return ApiError(403, "Forbidden", f'forbidden: {who} path "{wanted.path}"')
+    where = f'in the namespace "{wanted.namespace}"' if wanted.namespace else "at the cluster scope"
+    called = f"{wanted.resource}.{wanted.group}" if wanted.group else wanted.resource
+    named = f' "{wanted.name}"' if wanted.name else ""
+    message = f'{called}{named} is forbidden: {who} resource "{wanted.called}" in API group "{wanted.group}" {where}'
+    about = {"name": wanted.name, "group": wanted.group, "kind": wanted.resource}
+    return ApiError(403, "Forbidden", message, {field: value for field, value in about.items() if value})
 
 
 def not_allowed() -> ApiError:

@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from exporter.demo.kubernetes_access import Request, request_of
 from exporter.demo.kubernetes_kinds import RESOURCES, Object, Resource
 from exporter.demo.kubernetes_selectors import value_at
 from exporter.demo.kubernetes_status import ApiError, bad_request
@@ -24,10 +25,12 @@ _TRUE = frozenset({"1", "t", "true", "T", "TRUE", "True"})
 class Ask:
     """
     A request: `kind` is None for paths that are no objects', `name` and `namespace` ``""`` where there is none.
+    `request` is the same as authorization sees it.
     """
 
     verb: str
     path: str
+    request: Request
     kind: Resource | None = None
     namespace: str = ""
     name: str = ""
@@ -57,21 +60,12 @@ class Ask:
 
 def asked(method: str, path: str, query: Mapping[str, str]) -> Ask:
     """What a request asks for."""
-    verb = _VERBS.get(method, "get")
-    steps = path.strip("/").split("/")
-    begin = 2 if steps[:2] == ["api", "v1"] else 3 if steps[:1] == ["apis"] and steps[2:3] == ["v1"] else 0
-    rest, namespace = steps[begin:], ""
-    if begin and len(rest) > 2 and rest[0] == "namespaces":
-        namespace, rest = rest[1], rest[2:]
-    kind = RESOURCES.get(rest[0]) if begin and 1 <= len(rest) <= 2 else None
-    group = steps[1] if begin == 3 else ""
-    if kind is None or kind.group != group or (namespace and not kind.namespaced):
-        return Ask(verb, path.rstrip("/"), query=query)
-    name = rest[1] if len(rest) == 2 else ""
-    found = Ask(verb, path, kind, namespace, name, query)
-    if verb != "get" or name:
-        return found
-    return Ask("watch" if found.flag("watch") else "list", path, kind, namespace, name, query)
+    found = request_of(method, path, query)
+    kind = RESOURCES.get(found.resource) if found.version == "v1" and not found.subresource else None
+    if kind is None or kind.group != found.group or (found.namespace and not kind.namespaced):
+        return Ask(_VERBS.get(method, "get"), path.rstrip("/"), found, query=query)
+    name = "" if found.verb in {"list", "watch", "deletecollection"} else found.name
+    return Ask(found.verb, path, found, kind, found.namespace, name, query)
 
 
 def single(kind: Resource, item: Any) -> Any:
