@@ -1,0 +1,1 @@
+"""The chart: rendered, held to schemas and invariants, installed, and broken on purpose."""
