@@ -17,11 +17,13 @@ WORKERS ?= 4
 SHELL := /bin/sh
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check
+UV_INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header $(UPGRADE) pyproject.toml
 TEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
-CODE := exporter tests rules dashboards
+CODE := exporter tests rules dashboards helm tools
 
-.PHONY: help run test coverage lint format tools bench soak rules dashboards dashboards-preview mutants scorecard docs lock venv clean
+.PHONY: help run test coverage lint format tools bench soak rules dashboards dashboards-preview mutants chart-mutants scorecard chart docs image
+.PHONY: pod-smoke sbom release lock venv clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -71,6 +73,25 @@ dashboards-preview: venv tools  ## draw them from a simulated hour into build/da
 rules: venv  ## write rules/mimir, rules/thresholds.yaml and rules/tests anew from rules/build
 	$(BIN)/python -m rules.build
 
+chart: venv  ## write the chart's values.schema.json, README.md and files/sources.yaml anew, and the golden renders
+	$(BIN)/python -m helm.build
+	$(BIN)/python -m tests.chart.golden
+
+chart-mutants: venv tools  ## break the chart's templates a line at a time: how many the tests catch; MUTANTS_ARGS='--sample 50'
+	$(BIN)/python -m tests.chart.mutants $(MUTANTS_ARGS)
+
+image: venv  ## the image for amd64 and arm64 (docker buildx, podman or buildah); PUSH=1, IMAGE=, BASE_DIGEST=
+	tools/image/build.sh
+
+pod-smoke: venv  ## the rendered pod without an engine (as root): probes, rights, writes, scrape and push, SIGTERM
+	$(BIN)/python -m tests.image
+
+sbom: venv  ## what the image's environment holds, CycloneDX, into build/sbom.cdx.json
+	tools/image/sbom.sh
+
+release: venv  ## audit, image, SBOM, signatures, chart: in CI, from a tag
+	tools/image/release.sh
+
 mutants: venv tools  ## one change at a time in every rule: how many the tests catch; MUTANTS_ARGS='efs --only Credits'
 	$(BIN)/python -m tests.rules.mutants $(MUTANTS_ARGS)
 	$(BIN)/python -m tests.rules.mutants_logql
@@ -94,13 +115,16 @@ clean:  ## remove .venv, .tools and every cache
 
 venv: .venv/.project  ## only make the environment
 
+# uv, itself by pip and by its hash, installs the rest in a third of pip's time; where its index cannot be reached, pip does.
 # One environment for everything: `make run` takes the development set too, which saves a second environment.
 # An environment whose interpreter went away is made anew; a changed lock is installed over what is there.
 .venv/.locked: requirements-dev.lock
 	@if ! $(BIN)/python -c '' 2>/dev/null; then \
 	  python=$$(tools/find_python.sh $(PYTHON)) && echo "Making .venv with $$python" && rm -rf .venv && "$$python" -m venv .venv; fi
 	@echo "Installing requirements-dev.lock"
-	@$(INSTALL) --require-hashes -r requirements-dev.lock
+	@$(BIN)/python -m tools.image.locks requirements-dev.lock uv > .venv/uv.lock
+	@$(INSTALL) --require-hashes -r .venv/uv.lock
+	@$(UV_INSTALL) --require-hashes -r requirements-dev.lock || $(INSTALL) --require-hashes -r requirements-dev.lock
 	@touch $@
 
 .venv/.project: .venv/.locked pyproject.toml
