@@ -19,6 +19,7 @@ from prometheus_client import CollectorRegistry
 from exporter.aws.api import Access, Runtime
 from exporter.demo.server import DemoServer
 from exporter.telemetry import Telemetry
+from tests.calls import remember
 
 REGION = "ap-southeast-3"
 
@@ -164,6 +165,7 @@ async def simulated_aws(environment: pytest.MonkeyPatch) -> AsyncIterator[DemoSe
         for name, value in server.environment().items():
             environment.setenv(name, value)
         yield server
+        remember(server.calls)
 
 
 async def volumes(access: Access, **more: Any) -> Any:

@@ -17,6 +17,7 @@ from exporter.services.base import Wishes
 from exporter.services.reader import Reader
 from exporter.services.registry import SERVICES
 from tests.aws_wire import REGION, running
+from tests.calls import remember
 from tests.harness import T
 
 SCOPE = Scope("123456789012", REGION)
@@ -76,6 +77,7 @@ async def scene(monkeypatch: pytest.MonkeyPatch, name: str, wishes: Wishes = NO_
         access = runtime.open(REGION)
         await access.identify()
         yield Scene(server, access, name, wishes)
+        remember(server.calls)
 
 
 def by_volume(world: World) -> dict[str, Claim]:

@@ -20,6 +20,7 @@ from exporter.demo import DemoServer, World, WorldClock, mission_worlds
 from exporter.demo.regions import EXTERNAL_ID, SECOND_REGION, SECOND_ROLE
 from exporter.demo.tables import ACCOUNT, REGION
 from exporter.services.registry import SERVICES
+from tests.calls import remember
 from tests.harness import Line, T, config_of, line
 from tests.running import has, running
 from tests.soak.taken import Taken
@@ -118,6 +119,7 @@ async def fronted(monkeypatch: pytest.MonkeyPatch, config: object, *worlds: Worl
         ):
             over.server = first
             yield over, before
+        remember(first.calls)
 
 
 def crowd() -> World:

@@ -27,6 +27,7 @@ from exporter.scheduler import Job, Outcome, Scheduler, next_turn, phase
 from exporter.telemetry import Telemetry
 from exporter.watchdog import Expectations, Longest, Watchdog
 from tests.aws_wire import VirtualClock, told
+from tests.calls import remember
 from tests.harness import T, parsed
 from tests.running import running
 
@@ -84,6 +85,7 @@ def test_a_stuck_loop_fails_its_probe_and_says_where_it_stands(tmp_path: Path) -
             reader.join(5)
         finally:
             process.kill()
+        remember(server.calls)
     said = [json.loads(line) for line in lines]
     stalls = [each for each in said if each["event"] == "loop_stalled"]
     assert len(stalls) == 1
