@@ -11,6 +11,7 @@ import hypothesis
 import pytest
 
 from tests.guard import Guard
+from tests.order import ordered
 
 # Beside AWS_*: what botocore, aiohttp, a kubeconfig reader or rich would take from whoever runs the tests.
 LEAKS = frozenset(
@@ -30,6 +31,13 @@ _guard.install()
 hypothesis.settings.register_profile("usual", deadline=None, max_examples=50, derandomize=_CI, print_blob=True)
 hypothesis.settings.register_profile("thorough", deadline=None, max_examples=2000, print_blob=True)
 hypothesis.settings.load_profile("usual")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where several workers share the tests, the longest begin."""
+    workers = getattr(config, "workerinput", {}).get("workercount", 1)
+    if workers > 1:
+        items[:] = [items[index] for index in ordered([item.nodeid for item in items], workers)]
 
 
 def pytest_collection_finish() -> None:
