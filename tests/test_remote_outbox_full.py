@@ -30,6 +30,7 @@ from tests.outbox_side import (
     segments,
     serial_of,
 )
+from tests.tools import unavailable
 
 BIG = 50_000
 
@@ -314,7 +315,7 @@ def tiny(place: Path, size: int) -> Iterator[None]:
     libc = ctypes.CDLL(None, use_errno=True)
     place.mkdir()
     if libc.mount(b"none", bytes(place), b"tmpfs", 0, b"size=%d" % size) != 0:
-        pytest.skip(f"no file system may be mounted here: {os.strerror(ctypes.get_errno())}")
+        unavailable(f"no file system may be mounted here: {os.strerror(ctypes.get_errno())}")
     try:
         yield
     finally:

@@ -9,6 +9,7 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -28,9 +29,13 @@ def binary(name: str) -> Path:
     not pass by leaving things out.
     """
     found = find(name, [ROOT / ".tools" / "usr" / "bin"], os.environ.get("PATH", ""))
-    if found is not None:
-        return found
-    reason = f"{name} is neither in .tools/ nor on PATH: `make tools` fetches it on Debian and Ubuntu"
+    if found is None:
+        unavailable(f"{name} is neither in .tools/ nor on PATH: `make tools` fetches it on Debian and Ubuntu")
+    return found
+
+
+def unavailable(reason: str) -> NoReturn:
+    """Skip the test for a *reason* that lies in the machine; where CI=true, fail it."""
     if os.environ.get("CI") == "true":
         pytest.fail(f"{reason} (a failure because CI=true)")
     pytest.skip(reason)

@@ -10,6 +10,7 @@ import pytest
 from tests.image.sandbox import refused
 from tests.image.scene import scene
 from tests.image.smoke import places, smoke
+from tests.tools import unavailable
 
 QUICK = {"describe_per_second": 1000}
 """A first pass that does not pace itself: the simulated AWS throttles nobody."""
@@ -18,7 +19,7 @@ QUICK = {"describe_per_second": 1000}
 @pytest.fixture(autouse=True)
 def _namespaces() -> None:
     if why := refused():
-        pytest.skip(why)
+        unavailable(why)
 
 
 @pytest.mark.parametrize("pushes", [False, True], ids=["scraped", "pushing"])

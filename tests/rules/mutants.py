@@ -191,9 +191,9 @@ def survivors(found: list[Piece], own: set[str], chosen: Chosen) -> Iterator[tup
                 rules.setdefault(name_of(rule), rule)
                 readers.setdefault(name_of(rule), []).append(piece)
     names = [name for name in rules if name in own and chosen.only in name]
-    todo = [mutant for name in names for mutant in mutants(rules[name]) if not equivalent(mutant)]
-    if chosen.sample < len(todo):
-        todo = random.Random(chosen.seed).sample(todo, chosen.sample)
+    tried = [mutant for name in names for mutant in mutants(rules[name]) if not equivalent(mutant)]
+    if chosen.sample < len(tried):
+        tried = random.Random(chosen.seed).sample(tried, chosen.sample)
     shipped = [group for file in mimir_files() for group in load(file)["groups"]]
     known = linting_across.labels(linting.Pack(shipped, {}))
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(chosen.workers) as pool:
@@ -202,7 +202,7 @@ def survivors(found: list[Piece], own: set[str], chosen: Chosen) -> Iterator[tup
             number, mutant = job
             return mutant, linted(mutant, known) or _caught(mutant, readers[mutant.rule], Path(folder), number)
 
-        yield from pool.map(judged, enumerate(todo))
+        yield from pool.map(judged, enumerate(tried))
 
 
 def equivalent(mutant: Mutant) -> bool:
