@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from tests.chart.rendering import CHART, NAMESPACE, RELEASE, Object, render
+from tests.chart.rendering import CHART, LEAN, NAMESPACE, RELEASE, Object, merged, render
 
 VALUES: Mapping[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text())
 
@@ -47,10 +47,6 @@ RECEIVERS = [
 ]
 
 
-# Without what takes most of a render, for the cases that are about other things.
-LEAN = {"dashboards": {"enabled": False}, "rules": {"mimir": {"delivery": "none"}}}
-
-
 @dataclass(frozen=True)
 class Case:
     """One way to install: values, and the files that they come after. *base*: the case that it is a change of."""
@@ -72,15 +68,6 @@ class Case:
         for layer in (*(yaml.safe_load(file.read_text()) or {} for file in self.files), self.values):
             made = merged(made, layer)
         return made
-
-
-def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """*over* laid over *under*, as helm does: maps by key, all else whole."""
-    made = dict(under)
-    for key, value in over.items():
-        old = made.get(key)
-        made[key] = merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
-    return made
 
 
 @functools.cache

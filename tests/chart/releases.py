@@ -15,9 +15,6 @@ from tests.chart.rendering import CHART, NAMESPACE, RELEASE, Object, Values, hel
 Called = tuple[str, str, str]
 """Kind, namespace and name."""
 
-LEAN = {"dashboards": {"enabled": False}, "rules": {"mimir": {"delivery": "none"}}}
-"""Without what makes a release large, where a test is not about it."""
-
 
 class Release:
     """

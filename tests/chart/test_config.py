@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,9 +13,8 @@ from hypothesis import strategies as st
 
 from exporter.config import Config, parse
 from exporter.replica import elects
-from tests.chart.bare import bare as render
 from tests.chart.rendering import CHART, KUBERNETES, RELEASE, Values, all_of, helm, one, parsed
-from tests.chart.rendering import render as whole
+from tests.chart.rendering import bare as render
 
 ROLE = "arn:aws:iam::123456789012:role/storage-exporter"
 MIMIR = {"url": "http://mimir:8080/api/v1/push"}
@@ -240,20 +237,3 @@ def test_texts_that_look_like_something_else_stay_texts() -> None:
     assert found.cluster == "0123"
     assert found.delivery.push is not None
     assert dict(found.delivery.push.external_labels) == labels
-
-
-@pytest.mark.parametrize("file", sorted((CHART / "ci").glob("*.yaml")), ids=lambda file: file.stem)
-def test_the_values_we_show_are_good_configurations(file: Path) -> None:
-    """Each file of ci/ becomes a configuration without a fault, its variables given."""
-    data = [each.get("data", {}) for each in all_of(whole(files=[file]), "ConfigMap")]
-    found = [str(each["config.yaml"]) for each in data if "config.yaml" in each]
-    assert len(found) == ("existingConfigMap" not in file.read_text("utf-8"))
-    for each in found:
-        environ = dict.fromkeys(re.findall(r"\$\{([A-Z_]+)\}", each), "filled")
-        assert parse(each, environ, file.name).web.listen.startswith(":")
-
-
-def test_a_configmap_of_the_users_is_not_written_by_us() -> None:
-    """Then there is no ConfigMap of ours with a configuration."""
-    objects = render({"existingConfigMap": {"name": "theirs"}})
-    assert "storage-exporter-config" not in [each["metadata"]["name"] for each in all_of(objects, "ConfigMap")]

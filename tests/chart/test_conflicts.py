@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.chart.bare import bare as render
-from tests.chart.rendering import CHART, KUBERNETES, RELEASE, HelmError, helm
+from tests.chart.rendering import CHART, KUBERNETES, RELEASE, HelmError, bare, helm
 from tests.tools import ROOT
 
 ROLE = "arn:aws:iam::123456789012:role/storage-exporter"
@@ -54,4 +53,4 @@ def test_one_line_says_what_to_change(case: str) -> None:
 )
 def test_what_does_go_together_is_rendered(values: dict[str, Any]) -> None:
     """Neighbours of the refusals are fine."""
-    assert render(values)
+    assert bare(values)

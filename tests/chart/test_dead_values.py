@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from tests.chart.matrix import PUSH, RECEIVERS, ROLE, RULERS, VALUES, merged
+from tests.chart.matrix import PUSH, RECEIVERS, ROLE, RULERS, VALUES
 from tests.chart.partial import partial
-from tests.chart.rendering import CHART, helm
+from tests.chart.rendering import CHART, helm, merged
 
 NOTES = """\
 apiVersion: v1

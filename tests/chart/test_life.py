@@ -15,8 +15,8 @@ from tests.chart import matrix
 from tests.chart.api_kinds import KINDS
 from tests.chart.api_objects import SIZE, Objects, RefusedError, plain
 from tests.chart.api_server import ApiServer, Outcome, api_server
-from tests.chart.releases import LEAN, Release, hooked, light, same
-from tests.chart.rendering import CHART, NAMESPACE, RELEASE, HelmError, Object, one, render
+from tests.chart.releases import Release, hooked, light, same
+from tests.chart.rendering import CHART, LEAN, NAMESPACE, RELEASE, HelmError, Object, one, render
 
 RECORD = SIZE * 4 // 5
 """Bytes a release's record may take of those that the API stores in a Secret."""

@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 
 from tests.chart.partial import partial
-from tests.chart.rendering import Object, Values, all_of, one, render
+from tests.chart.rendering import Object, all_of, bare, one, render
 
-QUIET: Values = {"dashboards": {"enabled": False}, "rules": {"mimir": {"delivery": "none"}}}
 FLAVORS = {"kubernetes": "NetworkPolicy", "cilium": "CiliumNetworkPolicy"}
 PUSH = {
     "cluster": "production",
@@ -210,9 +209,8 @@ def test_cilium_needs_an_entity_for_the_agent(policy: Policy) -> None:
 @pytest.mark.parametrize("flavor", FLAVORS)
 def test_every_pod_of_the_release_is_selected(flavor: str, mode: str) -> None:
     """The exporter's, the test's and the Jobs'; egress is always declared, and never empty."""
-    values = {"config": SYNC, "mode": mode, "rules": {"mimir": {"delivery": "none"}, "loki": {"delivery": "sync"}}}
-    given = {**QUIET, **values, "networkPolicy": {"enabled": True, "flavor": flavor}}
-    objects = render(given)
+    values = {"config": SYNC, "mode": mode, "rules": {"loki": {"delivery": "sync"}}}
+    objects = bare({**values, "networkPolicy": {"enabled": True, "flavor": flavor}})
     spec = one(objects, FLAVORS[flavor])["spec"]
     selector = spec["podSelector" if flavor == "kubernetes" else "endpointSelector"]["matchLabels"]
     pods = [pod["metadata"]["labels"] for pod in all_of(objects, "Pod")]
@@ -247,7 +245,7 @@ def test_ingress_is_the_port_from_whom_the_user_names(policy: Policy) -> None:
 
 def test_there_is_none_unless_asked_for() -> None:
     """And one at a time."""
-    assert not {each["kind"] for each in render(QUIET)} & set(FLAVORS.values())
+    assert not {each["kind"] for each in bare()} & set(FLAVORS.values())
     for flavor, kind in FLAVORS.items():
-        objects = render({**QUIET, "networkPolicy": {"enabled": True, "flavor": flavor}})
+        objects = bare({"networkPolicy": {"enabled": True, "flavor": flavor}})
         assert {each["kind"] for each in objects} & set(FLAVORS.values()) == {kind}

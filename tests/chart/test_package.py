@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from tests.chart.api_server import api_server
-from tests.chart.releases import LEAN, Release, same
-from tests.chart.rendering import CHART, NAMESPACE, RELEASE, helm, render
+from tests.chart.releases import Release, same
+from tests.chart.rendering import CHART, LEAN, NAMESPACE, RELEASE, helm, render
 from tests.tools import ROOT
 
 SOURCES: Mapping[str, str] = {

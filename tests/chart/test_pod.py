@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.chart.bare import bare as render
 from tests.chart.rendering import Object, Values, all_of, one
+from tests.chart.rendering import bare as render
 
 ROLE = "arn:aws:iam::123456789012:role/storage-exporter"
 CONFIG = "/etc/storage-exporter/config/config.yaml"

@@ -15,8 +15,7 @@ from exporter.demo import KubernetesServer, World, WorldClock
 from exporter.demo.kubernetes_access import Access, Request
 from exporter.demo.kubernetes_control import KubernetesCall
 from exporter.demo.kubernetes_objects import cluster_of
-from tests.chart.releases import LEAN
-from tests.chart.rendering import NAMESPACE, RELEASE, Object, all_of, one, render
+from tests.chart.rendering import LEAN, NAMESPACE, RELEASE, Object, all_of, one, render
 from tests.demo_kubernetes import ask
 from tests.harness import T
 from tests.running import Running, running

@@ -18,7 +18,7 @@ from jsonschema import Draft7Validator
 from exporter import config
 from helm.build import entries, program, schema, shapes
 from helm.build.writing import everything
-from tests.chart.rendering import CHART, HelmError, helm
+from tests.chart.rendering import CHART, HelmError, helm, merged
 from tests.tools import ROOT
 
 TEXT = (CHART / "values.yaml").read_text()
@@ -132,19 +132,6 @@ def test_the_defaults_pass() -> None:
     for file in sorted((CHART / "ci").glob("*.yaml")):
         given_values = yaml.safe_load(file.read_text()) or {}
         assert [error.message for error in VALIDATOR.iter_errors(merged(VALUES, given_values))] == [], file.name
-
-
-def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """As Helm merges: maps key by key, null takes a default away, the rest is replaced."""
-    made = dict(copy.deepcopy(under))
-    for key, value in over.items():
-        if value is None and key in made:
-            del made[key]
-        elif isinstance(value, dict) and isinstance(made.get(key), dict):
-            made[key] = merged(made[key], value)
-        else:
-            made[key] = value
-    return made
 
 
 def test_null_is_refused_for_every_leaf() -> None:

@@ -9,9 +9,9 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from tests.chart.bare import bare as render
 from tests.chart.partial import partial
 from tests.chart.rendering import Object, Values, all_of, one
+from tests.chart.rendering import bare as render
 
 ROLE = "arn:aws:iam::123456789012:role/storage-exporter"
 SELECTOR = {
