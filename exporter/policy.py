@@ -22,24 +22,31 @@ GET_METRIC_DATA = "cloudwatch:GetMetricData"
 
 def policy(config: Config, partition: str = "aws") -> dict[str, Any]:
     """
-    The policy document for *config*.
+    The policy document of the exporter's own role, where every chain of *config* begins.
 
     Args:
         partition: of the ARNs in it: ``aws``, ``aws-cn``, ``aws-us-gov``.
     """
-    statements = _reading(config, partition)
-    roles = sorted({role.arn for scope in config.scopes for role in scope.roles})
-    return document(*statements, *([_chain(roles)] if roles else []))
+    chains = [("", *chain) for chain in _chains(config)] or [("",)]
+    return _of(config, "", chains, partition)
 
 
 def policy_of(config: Config, arn: str, partition: str = "aws") -> dict[str, Any]:
     """
-    The policy document of the role *arn* of a chain: it reads where a scope's chain ends with it, and assumes the next.
+    The policy document of the role *arn* of a chain.
 
     Args:
         partition: of the ARNs in it.
     """
-    chains = [[role.arn for role in scope.roles] for scope in config.scopes]
+    return _of(config, arn, _chains(config), partition)
+
+
+def _chains(config: Config) -> list[tuple[str, ...]]:
+    return [tuple(role.arn for role in scope.roles) for scope in config.scopes]
+
+
+def _of(config: Config, arn: str, chains: Sequence[Sequence[str]], partition: str) -> dict[str, Any]:
+    """A role reads where one of *chains* ends with it, and assumes what comes next in them."""
     after = sorted({following for chain in chains for role, following in itertools.pairwise(chain) if role == arn})
     reads = any(chain[-1] == arn for chain in chains if chain)
     statements = _reading(config, partition) if reads else []

@@ -112,7 +112,7 @@ def test_policy_follows_the_configuration(tmp_path: Path) -> None:
     file = tmp_path / "c.yaml"
     off = ", ".join(f"{name}: {{enabled: false}}" for name in SERVICES if name != "ebs")
     file.write_text(
-        "scopes: [{regions: [eu-west-1], roles: [{arn: 'arn:aws:iam::123456789012:role/x'}]}]\n"
+        "scopes: [{}, {regions: [eu-west-1], roles: [{arn: 'arn:aws:iam::123456789012:role/x'}]}]\n"
         f"services: {{{off}, ebs: {{tiers: [essential, standard, on-request]}}}}\n"
     )
     document = json.loads(cli("policy", "--config", str(file)).output)

@@ -94,14 +94,17 @@ def test_a_chain_is_trusted_link_by_link(chains: str) -> None:
 
 
 def test_a_role_of_a_chain_may_do_its_part_only() -> None:
-    """What stands in the middle assumes the next; it reads only where a chain ends with it."""
+    """The exporter's own too: each assumes what comes next, and reads only where a chain ends with it."""
     config = config_of(**CHAINS)
     own, hub, leaf = policy(config), policy_of(config, HUB), policy_of(config, LEAF)
     chain = {"Sid": "Chain", "Effect": "Allow", "Action": ["sts:AssumeRole", "sts:TagSession"]}
     assert hub["Statement"] == [*leaf["Statement"], {**chain, "Resource": LEAF}]
-    assert own["Statement"] == [*leaf["Statement"], {**chain, "Resource": [HUB, LEAF]}]
+    assert own["Statement"] == [*leaf["Statement"], {**chain, "Resource": HUB}]
     through = config_of(scopes=[{"roles": [{"arn": HUB}, {"arn": LEAF}]}])
+    assert policy(through)["Statement"] == [{**chain, "Resource": HUB}]
     assert policy_of(through, HUB)["Statement"] == [{**chain, "Resource": LEAF}]
+    both = config_of(scopes=[{"roles": [{"arn": HUB}, {"arn": LEAF}]}, {"roles": [{"arn": LEAF}]}])
+    assert policy(both)["Statement"] == [{**chain, "Resource": [HUB, LEAF]}]
 
 
 def test_who_assumes_a_role() -> None:

@@ -45,7 +45,7 @@ def test_supported_versions_are_those_that_are_tested() -> None:
 
 def test_what_it_may_do_in_aws_is_reading() -> None:
     """Describe, List and Get; and the roles that a configuration names, with their tags."""
-    scopes = [{"regions": ["eu-central-1"], "roles": [{"arn": "arn:aws:iam::123456789012:role/x"}]}]
+    scopes = [{}, {"regions": ["eu-central-1"], "roles": [{"arn": "arn:aws:iam::123456789012:role/x"}]}]
     document = policy(Config.model_validate({"scopes": scopes}))
     actions = {action for statement in document["Statement"] for action in _actions(statement)}
     others = {each for each in actions if not each.partition(":")[2].startswith(("Describe", "List", "Get"))}
