@@ -323,6 +323,7 @@ def test_the_tests_pod_checks_what_the_exporter_reads() -> None:
         "persistence": {"enabled": True},
     }
     values |= {"nodeSelector": {"a": "b"}, "tolerations": [{"operator": "Exists"}], "test": {"annotations": {"a": "b"}}}
+    values |= {"dnsPolicy": "Default", "dnsConfig": {"options": [{"name": "ndots", "value": "2"}]}}
     objects = render(values)
     pod, main = one(objects, "Pod"), one(objects, "StatefulSet")["spec"]["template"]["spec"]
     spec = pod["spec"]
@@ -331,6 +332,8 @@ def test_the_tests_pod_checks_what_the_exporter_reads() -> None:
     for key in ("image", "env", "envFrom", "volumeMounts", "securityContext", "resources", "imagePullPolicy"):
         assert check[key] == exporter[key], key
     for key in ("serviceAccountName", "securityContext", "priorityClassName", "nodeSelector", "tolerations"):
+        assert spec[key] == main[key], key
+    for key in ("dnsPolicy", "dnsConfig", "enableServiceLinks"):
         assert spec[key] == main[key], key
     assert [each for each in spec["volumes"] if each["name"] != "data"] == main["volumes"]
     assert {"name": "data", "emptyDir": {"sizeLimit": "2Gi"}} in spec["volumes"]
@@ -344,3 +347,29 @@ def test_the_tests_pod_checks_what_the_exporter_reads() -> None:
     selector = one(objects, "Service", "storage-exporter")["spec"]["selector"]
     assert not selector.items() <= pod["metadata"]["labels"].items()
     assert not all_of(render({"test": {"enabled": False}}), "Pod")
+
+
+def test_pods_of_hooks_are_marked_and_placed_as_the_exporters() -> None:
+    """A mesh, a policy or a set of nodes is chosen by labels, annotations and node affinity: else hooks would hang."""
+    node: dict[str, Any] = {
+        "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [{"matchFields": []}]}
+    }
+    apart: dict[str, Any] = {"preferredDuringSchedulingIgnoredDuringExecution": []}
+    objects = render(
+        {
+            "config": {"rules": {"mimir": {"url": "http://mimir-ruler:8080"}}},
+            "rules": {"mimir": {"delivery": "sync"}, "sync": {"prune": True}},
+            "podLabels": {"mesh": "off"},
+            "podAnnotations": {"mesh": "off", "who": "pod"},
+            "commonAnnotations": {"who": "all", "owner": "x"},
+            "affinity": {"nodeAffinity": node, "podAntiAffinity": apart},
+        }
+    )
+    jobs = [each["spec"]["template"] for each in all_of(objects, "Job")]
+    assert len(jobs) == 2
+    for pod in (*jobs, one(objects, "Pod")):
+        assert pod["metadata"]["labels"]["mesh"] == "off"
+        assert {"mesh": "off", "who": "pod", "owner": "x"}.items() <= pod["metadata"]["annotations"].items()
+        assert pod["spec"]["affinity"] == {"nodeAffinity": node}
+    bare = render({"dashboards": {"enabled": False}})
+    assert "affinity" not in one(bare, "Pod")["spec"]

@@ -67,11 +67,13 @@ def test_when_they_run() -> None:
 
 
 def test_argo_takes_them_for_its_own() -> None:
-    """By annotations, which are beside Helm's or in their place."""
+    """By annotations, beside Helm's or in their place; on that of the prune they would take the rules away at once."""
     argo = {"argocd.argoproj.io/hook": "PostSync", "helm.sh/hook-weight": "3"}
-    found = one(render(values("mimir", sync={"annotations": argo})), "Job", SYNC)["metadata"]["annotations"]
+    objects = render(values("mimir", sync={"annotations": argo}))
+    found = one(objects, "Job", SYNC)["metadata"]["annotations"]
     assert argo.items() <= found.items()
     assert found["helm.sh/hook"] == "post-install,post-upgrade"
+    assert not argo.items() & one(objects, "Job", PRUNE)["metadata"]["annotations"].items()
 
 
 @pytest.mark.parametrize("persistent", [False, True])

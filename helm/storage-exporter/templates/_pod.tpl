@@ -1,6 +1,6 @@
 {{/*
-The pod of the exporter, and the parts of it that the test's pod and the Jobs share: the same environment, volumes and
-mounts, so that what they see is what the exporter sees.
+The pod of the exporter, and that of hooks (the test, the Jobs), which has the same environment, volumes and mounts: what
+they see is what the exporter sees.
 */}}
 
 {{/*
@@ -242,4 +242,61 @@ spec:
   dnsConfig:
     {{- toYaml . | nindent 4 }}
   {{- end }}
+{{- end -}}
+
+{{/*
+The spec of a hook's pod: dict "root" . "args" list. It speaks to no Kubernetes API, and none of the user's containers
+stand beside: with a sidecar it would never end. Of affinity only that of nodes, for there are no replicas to keep apart.
+*/}}
+{{- define "storage-exporter.hookSpec" -}}
+{{- $root := .root -}}
+restartPolicy: Never
+serviceAccountName: {{ include "storage-exporter.serviceAccountName" $root | quote }}
+automountServiceAccountToken: false
+enableServiceLinks: false
+{{- with include "storage-exporter.pullSecrets" $root }}
+imagePullSecrets:
+  {{- . | nindent 2 }}
+{{- end }}
+securityContext:
+  {{- include "storage-exporter.podSecurityContext" $root | nindent 2 }}
+containers:
+  - name: storage-exporter
+    image: {{ include "storage-exporter.image" $root | quote }}
+    imagePullPolicy: {{ $root.Values.image.pullPolicy }}
+    args:
+      {{- toYaml .args | nindent 6 }}
+    env:
+      {{- include "storage-exporter.env" $root | nindent 6 }}
+    {{- with $root.Values.extraEnvFrom }}
+    envFrom:
+      {{- toYaml . | nindent 6 }}
+    {{- end }}
+    resources:
+      {{- toYaml $root.Values.resources | nindent 6 }}
+    securityContext:
+      {{- toYaml $root.Values.securityContext | nindent 6 }}
+    volumeMounts:
+      {{- include "storage-exporter.volumeMounts" $root | nindent 6 }}
+volumes:
+  {{- include "storage-exporter.volumes" $root | nindent 2 }}
+{{- range $key := list "priorityClassName" "nodeSelector" "tolerations" "dnsPolicy" "dnsConfig" }}
+{{- with get $root.Values $key }}
+{{ toYaml (dict $key .) }}
+{{- end }}
+{{- end }}
+{{- with $root.Values.affinity.nodeAffinity }}
+affinity:
+  nodeAffinity:
+    {{- toYaml . | nindent 4 }}
+{{- end }}
+{{- end -}}
+
+{{/*
+Labels of a hook's pod, as YAML: dict "root" . "component" "x". Not the exporter's component, so that no Service, monitor or
+budget takes it for one of its own; a network policy does, by name and instance.
+*/}}
+{{- define "storage-exporter.hookLabels" -}}
+{{- $component := dict "app.kubernetes.io/component" .component -}}
+{{- merge $component (include "storage-exporter.labels" .root | fromYaml) (.root.Values.podLabels | default dict) | toYaml -}}
 {{- end -}}

@@ -76,7 +76,7 @@ Fails for names that no rule, file or threshold has, for numbers that cannot be 
           {{- fail (printf "%s: there is no threshold '%s' of %s; %s" $where $threshold $name $has) -}}
         {{- end -}}
         {{- $shipped := get $known $threshold -}}
-        {{- if not (or (kindIs "float64" $number) (kindIs "int64" $number) (kindIs "int" $number)) -}}
+        {{- if not (kindIs "float64" $number) -}}
           {{- fail (printf "%s: %s is not a number; write it without quotes" $where (toJson $number)) -}}
         {{- end -}}
         {{- if and (ge (float64 $shipped.value) 0.0) (lt (float64 $number) 0.0) -}}
