@@ -52,6 +52,7 @@ def _form(what: str, form: str) -> Callable[[click.Context, click.Parameter, str
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _CLUSTER = r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}"
 _ACCOUNT = r"\d{12}"
+_PARTITION = r"aws(-[a-z]+)*"
 _ISSUER = r"[a-z0-9.-]+(/[A-Za-z0-9._-]+)*"
 
 
@@ -117,7 +118,7 @@ class Wanted:
     metavar="ISSUER",
     callback=_form(
         "an issuer's address, or an OIDC provider's ARN",
-        rf"(https://|arn:aws[a-z-]*:iam::{_ACCOUNT}:oidc-provider/)?{_ISSUER}",
+        rf"(https://|arn:{_PARTITION}:iam::{_ACCOUNT}:oidc-provider/)?{_ISSUER}",
     ),
     help="For irsa: the cluster's issuer, or the ARN of the account's provider for it.",
 )
@@ -133,7 +134,9 @@ class Wanted:
     help="With --for-role: only roles of this AWS organization may assume it.",
 )
 @click.option(
-    "--partition", default="aws", show_default=True, help="AWS partition of the ARNs (aws, aws-cn, aws-us-gov)."
+    "--partition",
+    callback=_form("an AWS partition (aws, aws-cn, aws-us-gov, ...)", _PARTITION),
+    help="Of the ARNs.  [default: that of the configuration's roles, else aws]",
 )
 def policy(config_path: str | None, form: str, trust: bool, **said: str | None) -> None:  # noqa: FBT001 - click's way
     """
@@ -193,9 +196,9 @@ def _terraform(config: Config, wanted: Wanted) -> str:
 
 def _permissions(config: Config, wanted: Wanted) -> dict[str, Any]:
     if not wanted.for_role:
-        return permissions(config, wanted.partition)
+        return permissions(config, _partition(config, wanted))
     _sources(config, wanted)
-    return policy_of(config, wanted.for_role, wanted.partition)
+    return policy_of(config, wanted.for_role, _partition(config, wanted))
 
 
 def _trust(config: Config, wanted: Wanted) -> dict[str, Any]:
@@ -230,7 +233,7 @@ def _identity(config: Config, wanted: Wanted) -> Identity:
 
 def _own(config: Config, wanted: Wanted) -> Role:
     """The exporter's own role: what the command line says of it, then the configuration."""
-    told = Role.of(config.identity.role) if config.identity.role else Role(NAME, partition=wanted.partition)
+    told = Role.of(config.identity.role) if config.identity.role else Role(NAME, partition=_partition(config, wanted))
     named = wanted.role_name and wanted.role_name != told.name
     return Role(
         wanted.role_name or told.name,
@@ -238,6 +241,18 @@ def _own(config: Config, wanted: Wanted) -> Role:
         wanted.account_id or told.account,
         told.partition,
     )
+
+
+def _partition(config: Config, wanted: Wanted) -> str:
+    """Roles assume roles of their own partition only, so one that the configuration names says it."""
+    named = [config.identity.role, *(role.arn for scope in config.scopes for role in scope.roles)]
+    known = {Role.of(arn).partition for arn in named if arn}
+    if len(known | {wanted.partition} - {""}) > 1:
+        found = " and ".join(sorted(known))
+        raise click.UsageError(
+            f"--partition: the roles of the configuration are in {found}; a role is assumed from its own partition only"
+        )
+    return wanted.partition or next(iter(known), "aws")
 
 
 def _cluster(config: Config, wanted: Wanted) -> str:

@@ -152,6 +152,8 @@ def test_the_configuration_says_what_the_command_line_does_not(tmp_path: Path, s
         (("--role-name", "a/b"), "is not a role's name"),
         (("--oidc-provider", "http://x"), "is not an issuer's address"),
         (("--org-id", "abc"), "is not an organization's id"),
+        (("--partition", 'aws"x'), "is not an AWS partition"),
+        (("--config", "chains", "--partition", "aws-cn"), "the roles of the configuration are in aws;"),
     ],
 )
 def test_what_is_missing_or_wrong_is_said(words: tuple[str, ...], text: str, chains: str) -> None:
@@ -160,6 +162,22 @@ def test_what_is_missing_or_wrong_is_said(words: tuple[str, ...], text: str, cha
     assert done.exit_code == 2
     assert text in " ".join(done.stderr.split())
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize("named", ["identity", "scopes"])
+def test_the_partition_is_that_of_the_roles(tmp_path: Path, named: str) -> None:
+    """IAM refuses a policy with ARNs of another partition; where no role is named it is aws, unless said."""
+    role = "arn:aws-cn:iam::210987654321:role/hub"
+    file = tmp_path / "c.yaml"
+    text = {"identity": f"identity: {{role: '{role}'}}", "scopes": f"scopes: [{{}}, {{roles: [{{arn: '{role}'}}]}}]"}
+    file.write_text(text[named], encoding="utf-8")
+    assert set(re.findall("arn:[a-z-]*", said("--config", str(file)))) == {"arn:aws-cn"}
+    assert set(re.findall("arn:[a-z-]*", said("--config", str(file), "--format", "terraform"))) == {"arn:aws-cn"}
+    if named == "scopes":
+        words = ("--config", str(file), "--account-id", ACCOUNT, "--for-role", role, "--format", "commands")
+        assert set(re.findall("arn:[a-z-]*", said(*words))) == {"arn:aws-cn"}
+    assert set(re.findall("arn:[a-z-]*", said())) == {"arn:aws"}
+    assert set(re.findall("arn:[a-z-]*", said("--partition", "aws-us-gov"))) == {"arn:aws-us-gov"}
 
 
 def test_a_label_that_no_cluster_can_have_is_no_clusters_name(tmp_path: Path) -> None:
