@@ -35,18 +35,24 @@ class Limits:
 
 
 class SkippingClock:
-    """Real time, but a pause between attempts is over at once and the clock is as much later."""
+    """
+    A pause between attempts is over at once and the clock is as much later.
+
+    Args:
+        stands: whether no other time passes, for who asks how long pauses are; else the real one does.
+    """
 
     LONGEST = 10.0  # longer ones are the background's, which would run away with the clock
 
-    def __init__(self) -> None:
+    def __init__(self, *, stands: bool = False) -> None:
         self.skipped = 0.0
+        self._stood = (time.time(), time.monotonic()) if stands else None
 
     def time(self) -> float:
-        return time.time() + self.skipped
+        return (self._stood[0] if self._stood else time.time()) + self.skipped
 
     def monotonic(self) -> float:
-        return time.monotonic() + self.skipped
+        return (self._stood[1] if self._stood else time.monotonic()) + self.skipped
 
     async def sleep(self, seconds: float) -> None:
         if seconds > self.LONGEST:

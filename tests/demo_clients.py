@@ -24,7 +24,7 @@ def client(server: DemoServer, service: str, **changes: Any) -> Any:
         **changes,
     }
     session = boto3.session.Session(**given)
-    config = Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=5)
+    config = Config(retries={"total_max_attempts": 1}, connect_timeout=60, read_timeout=60)
     return session.client(service, endpoint_url=server.url, config=config)  # type: ignore[call-overload]
 
 

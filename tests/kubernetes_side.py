@@ -22,7 +22,7 @@ from tests.serving import Authority
 AGENT = "storage-exporter/1.2.3"
 VOLUMES = "/api/v1/persistentvolumes"
 SECRET = "eyJhbGciOi-not-a-real-one"
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Seconds a test waits for what must come; a loaded machine is slow, not wrong."""
 
 FAULTS = {

@@ -89,11 +89,13 @@ class Standing:
 
 
 @contextlib.asynccontextmanager
-async def two(server: KubernetesServer, witness: Witness) -> AsyncIterator[tuple[Standing, Standing]]:
+async def two(
+    server: KubernetesServer, witness: Witness, timing: Timing = FAST
+) -> AsyncIterator[tuple[Standing, Standing]]:
     """A leader and a follower that has seen the Lease."""
-    async with Standing(server.url, "pod-a", witness) as leader:
+    async with Standing(server.url, "pod-a", witness, timing=timing) as leader:
         await until(leader.elector.valid, "the first leads")
-        async with Standing(server.url, "pod-b", witness) as follower:
+        async with Standing(server.url, "pod-b", witness, timing=timing) as follower:
             await until(lambda: follower.elector.seen, "the second has seen the Lease")
             yield leader, follower
 
@@ -101,7 +103,7 @@ async def two(server: KubernetesServer, witness: Witness) -> AsyncIterator[tuple
 async def until(condition: Callable[[], bool], what: str) -> None:
     """Return when *condition* holds; a loaded machine is slow, not wrong."""
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while not condition():
                 await asyncio.sleep(0.005)
     except TimeoutError:

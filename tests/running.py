@@ -39,8 +39,8 @@ class Running:
             return answer.status, await answer.text()
 
     async def until(self, holds: Callable[[str], bool], path: str = "/metrics") -> str:
-        """The first answer of which *holds* is true; gives up after half a minute."""
-        async with asyncio.timeout(30):
+        """The first answer of which *holds* is true; gives up after two minutes."""
+        async with asyncio.timeout(120):
             while not holds(text := (await self.get(path))[1]):
                 await asyncio.sleep(0.05)
         return text
@@ -54,15 +54,18 @@ async def running(
     *,
     before: Callable[[DemoServer], Awaitable[None]] | None = None,
     every: float = 0,
+    deadline: str = "30s",
 ) -> AsyncIterator[Running]:
     """
     The program with configuration *text*; *before* is called with the simulated AWS before it starts.
 
     Args:
         every: seconds between two looks at the file, 0 for none.
+
+        deadline: of a call; what is throttled takes as long.
     """
     file = tmp_path / "config.yaml"
-    limits = "{deadline: 3s, pass_deadline: 15s, describe_per_second: 1000}"
+    limits = f"{{deadline: {deadline}, pass_deadline: 60s, describe_per_second: 1000}}"
     base = f"web: {{listen: '127.0.0.1:0'}}\nlog: {{level: error}}\nlimits: {limits}\n"
     file.write_text(base + text)
     world = World(1, WorldClock(at=T))
@@ -87,7 +90,7 @@ async def running(
         )
         address: asyncio.Future[tuple[str, int]] = asyncio.get_running_loop().create_future()
         task = asyncio.create_task(app.run(lambda host, port: address.set_result((host, port))))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             host, port = await address
         try:
             yield Running(app, f"http://{host}:{port}", file, server, session)

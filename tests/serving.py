@@ -114,7 +114,7 @@ async def serving(
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
     """Return when *condition* holds; fail after ten seconds."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not await condition():
             await asyncio.sleep(0.02)
 

@@ -80,7 +80,7 @@ async def test_a_page_is_made_when_something_changes_and_when_something_is_outli
         return b"".join(app._publisher.page.plain("text")).decode() if app._publisher.page else ""
 
     async def until(condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not condition():
                 await asyncio.sleep(0.01)
 
@@ -121,7 +121,7 @@ async def test_a_bad_reload_changes_nothing(monkeypatch: pytest.MonkeyPatch, tmp
 
 async def test_a_good_reload_leaves_no_gap(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Values stand while the new engine starts, even where AWS is down by then; a service that is off goes."""
-    async with running(monkeypatch, tmp_path) as over:
+    async with running(monkeypatch, tmp_path, deadline="5s") as over:
         await over.until(has("aws_ebs_volume_read_bytes_per_second", "aws_efs_file_system_size_bytes"))
         await over.until(lambda state: state == "ready\n", "/-/ready")
         before = over.app.store.snapshot(T).series
@@ -168,7 +168,7 @@ def test_demo_command_serves_and_ends() -> None:
 
 
 async def _wait_for(url: str) -> str:
-    async with aiohttp.ClientSession() as session, asyncio.timeout(30):
+    async with aiohttp.ClientSession() as session, asyncio.timeout(60):
         while True:
             async with session.get(url) as answer:
                 text = await answer.text()

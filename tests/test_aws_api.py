@@ -354,11 +354,11 @@ async def test_a_cancelled_caller_leaves_at_once_and_the_exchange_ends(
     async with serving(hang) as url, running() as runtime:
         monkeypatch.setenv(f"AWS_ENDPOINT_URL_{plane.upper()}", url)
         calling = asyncio.create_task(PLANES[plane](runtime.open(REGION)))
-        await asyncio.wait_for(begun.wait(), 5)
+        await asyncio.wait_for(begun.wait(), 60)
         calling.cancel()
         with pytest.raises(asyncio.CancelledError):
             await calling
-        await asyncio.wait_for(gone.wait(), 5)
+        await asyncio.wait_for(gone.wait(), 60)
 
 
 async def test_closing_ends_what_is_under_way(demo: DemoServer) -> None:
@@ -368,4 +368,4 @@ async def test_closing_ends_what_is_under_way(demo: DemoServer) -> None:
         calling = asyncio.create_task(volumes(runtime.open(REGION)))
         await until(lambda: any(rule.hit for rule in demo.faults.rules()))
     with pytest.raises(TransientError):
-        await asyncio.wait_for(calling, 5)
+        await asyncio.wait_for(calling, 60)

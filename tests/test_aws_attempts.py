@@ -91,7 +91,7 @@ async def test_a_fault_that_stays_is_given_up_as_what_it_is(
 async def test_a_throttled_call_slows_down_all_that_come_after(demo: DemoServer, plane: str) -> None:
     """What was saved up is gone and the pace is halved: the next calls to that API wait for their turn."""
     demo.faults.add("throttle-400", service=plane, count=1)
-    clock = SkippingClock()
+    clock = SkippingClock(stands=True)
     async with running(clock=clock, describe_per_second=10.0, get_metric_data_per_second=10.0) as runtime:
         access = runtime.open(REGION)
         await PLANES[plane](access)

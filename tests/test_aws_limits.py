@@ -76,7 +76,7 @@ async def test_a_cancelled_wait_gives_its_turn_back() -> None:
     with pytest.raises(asyncio.CancelledError):
         await waiting
     await clock.advance(1.0)
-    await asyncio.wait_for(bucket.take(clock.monotonic()), 1)
+    await asyncio.wait_for(bucket.take(clock.monotonic()), 60)
 
 
 async def test_a_throttled_answer_halves_the_pace_which_is_back_after_a_minute() -> None:
@@ -131,7 +131,7 @@ async def test_a_gate_gives_up_at_the_deadline_and_leaves_the_slot_to_others() -
         with pytest.raises(TimeoutError):
             async with gate.enter(0.02):
                 pytest.fail("entered a gate that was full")
-    async with asyncio.timeout(1), gate.enter(FAR):
+    async with asyncio.timeout(60), gate.enter(FAR):
         pass
 
 
@@ -147,7 +147,7 @@ async def test_a_failing_call_and_a_refused_turn_leave_no_slot_behind() -> None:
             async with gate.enter(1.0):
                 pytest.fail("the pace allows one call in ten seconds")
     await clock.advance(10)
-    async with asyncio.timeout(1), gate.enter(FAR):
+    async with asyncio.timeout(60), gate.enter(FAR):
         pass
 
 

@@ -11,7 +11,7 @@ import pytest
 from exporter.aws import workers
 from exporter.aws.workers import Attempt, Workers
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,7 @@ from exporter.demo import KUBERNETES_KINDS, Cluster, KubernetesServer, run_kuber
 from tests.demo_kubernetes import LEASES, ask, kubernetes, lease, official, volume
 
 VOLUMES = "/api/v1/persistentvolumes"
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from exporter.demo import MIMIR_KINDS, MimirServer, run_mimir_in_thread
 from tests.demo_mimir import HEADERS, NOW, Answer, body, labels, push
 
 MS = NOW * 1000
-PATIENCE = 30.0
+PATIENCE = 60.0
 UP = body((labels("up", job="a"), [(MS, 1.0)]), (labels("down"), [(MS, 1.0)]))
 
 

@@ -19,7 +19,7 @@ from exporter.config.services import Services
 from exporter.demo import DemoServer, World, WorldClock
 from exporter.demo.agent import Agent
 from tests.aws_wire import until
-from tests.harness import Line, T, config_of, line, log_lines
+from tests.harness import Line, T, config_of, limits_for, line, log_lines
 from tests.running import has, running
 
 HERE, OTHER, THIRD = "ap-southeast-3", "eu-west-1", "us-east-1"
@@ -27,7 +27,6 @@ HUB = "arn:aws:iam::210987654321:role/hub"
 LEAF = "arn:aws:iam::333344445555:role/team/leaf"
 SHUT = "arn:aws:iam::444455556666:role/shut"
 ONLY_EBS = {name: {"enabled": False} for name in Services.model_fields if name not in {"ebs", "jobs"}}
-LIMITS = {"deadline": "3s", "pass_deadline": "20s"}
 
 
 def only(server: DemoServer, agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,7 +44,7 @@ async def in_a_pod(
 ) -> AsyncIterator[tuple[Line, Agent]]:
     """The line with the identity of a pod."""
     monkeypatch.setattr(ContainerMetadataFetcher, "SLEEP_TIME", 0.01)
-    config = config_of(services=ONLY_EBS, limits=LIMITS, **sections)
+    config = config_of(services=ONLY_EBS, limits=limits_for(), **sections)
     async with line(monkeypatch, config=config) as made, Agent(made.server, tmp_path / "pod-token") as agent:
         only(made.server, agent, monkeypatch)
         yield made, agent

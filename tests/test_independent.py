@@ -26,7 +26,7 @@ from exporter.cli import main
 from exporter.clock import FixedClock
 from exporter.demo import DemoServer, run_in_thread
 from tests.calls import remember
-from tests.harness import config_of, parsed
+from tests.harness import config_of, limits_for, parsed
 from tests.independent.comparing import Series, checksum, differences
 from tests.independent.reader import Reader
 from tests.independent.tables import DIMENSIONS, INVENTORY, LABELS, METRICS, OF_KUBERNETES
@@ -45,7 +45,7 @@ def cases_of(*names: str) -> list[Case]:
 
 async def by_exporter(case: Case) -> Series:
     """What `/metrics` shows of AWS after one pass of the whole line."""
-    config = config_of(**case.config)
+    config = config_of(**{"limits": limits_for(), **case.config})
     app = App(config, read=lambda: config, source="test", environ=os.environ, clock=FixedClock(case.at))
     feeds = await app.once()
     assert {feed.name: dict(feed.report.failures) for feed in feeds} == {feed.name: {} for feed in feeds}

@@ -10,6 +10,7 @@ import kubernetes.client
 import pytest
 
 from exporter.demo import KubernetesServer
+from exporter.kubernetes.lease import Timing
 from tests.lease_model import KEY, NAME, NAMESPACE, Witness
 from tests.lease_side import FAST, NAMES, Standing, faultless, simulated, spec_of, two, until
 
@@ -73,9 +74,9 @@ async def test_a_leader_with_a_broken_api_stops_and_another_takes_over(some: lis
 
 async def test_an_api_that_is_slow_but_heard_in_time_costs_no_term() -> None:
     """Answers later than the retry period: the leader stays."""
-    witness = Witness()
-    async with simulated() as server, two(server, witness) as (leader, follower):
-        server.faults.add("slow", user=leader.name, seconds=0.1)
+    witness, timing = Witness(), Timing(30.0, 20.0, 0.3)
+    async with simulated() as server, two(server, witness, timing) as (leader, follower):
+        server.faults.add("slow", user=leader.name, seconds=0.5)
         renewals = witness.renewals
         await until(lambda: witness.renewals > renewals + 5, "it renews")
         assert (leader.elector.term, follower.elector.term, faultless(witness, leader, follower)) == (1, 0, [])
@@ -174,9 +175,9 @@ async def test_of_five_that_are_created_at_once_one_leads() -> None:
     """They race to create the Lease; the others lost a round, which is no failure."""
     witness = Witness()
     async with simulated() as server:
-        candidates = [Standing(server.url, name, witness) for name in NAMES]
+        candidates = [Standing(server.url, name, witness, timing=Timing(30.0, 20.0, 0.3)) for name in NAMES]
         # All of them have looked before the first of them creates it.
-        server.faults.add("slow", verb="create", seconds=0.2)
+        server.faults.add("slow", verb="create", seconds=1.0)
         await asyncio.gather(*(each.__aenter__() for each in candidates))
         try:
             await until(lambda: all(each.elector.seen for each in candidates), "all have seen the Lease")

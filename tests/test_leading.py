@@ -72,7 +72,7 @@ async def test_a_leader_is_not_ready_before_its_first_pass(monkeypatch: pytest.M
 
     async with replica(monkeypatch, tmp_path, before=hang) as it:
         said: set[tuple[int, str]] = set()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while not (leads((await it.over.get("/metrics"))[1]) and "waiting for the first pass" in str(said)):
                 said.add(await it.over.get("/-/ready"))
                 await asyncio.sleep(0.01)

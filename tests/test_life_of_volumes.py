@@ -14,11 +14,11 @@ from exporter.cloudwatch.rows import ActiveRow
 from exporter.demo import World, WorldClock
 from exporter.model import Family, Fold, MetricRow, Resource, ResourceKind, Scope, Tier
 from exporter.services.registry import SERVICES
-from tests.harness import T, config_of, line
+from tests.harness import T, config_of, limits_for, line
 
 READ = "aws_ebs_volume_read_bytes_per_second"
 STALLED = "aws_ebs_volume_stalled_io"
-PINNED = {"pins": {"tags": {"pin": "yes"}}, "tags": ["pin"], "limits": {"deadline": "5s", "pass_deadline": "30s"}}
+PINNED = {"pins": {"tags": {"pin": "yes"}}, "tags": ["pin"], "limits": limits_for()}
 
 
 async def test_a_volume_appears_moves_detaches_and_goes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,11 +21,11 @@ from exporter.demo.regions import EXTERNAL_ID, SECOND_REGION, SECOND_ROLE
 from exporter.demo.tables import ACCOUNT, REGION
 from exporter.services.registry import SERVICES
 from tests.calls import remember
-from tests.harness import Line, T, config_of, line
+from tests.harness import Line, T, config_of, limits_for, line
 from tests.running import has, running
 from tests.soak.taken import Taken
 
-LIMITS = {"deadline": "1s", "pass_deadline": "20s", "get_metric_data_per_second": 1000}
+LIMITS = {**limits_for(), "get_metric_data_per_second": 1000}
 VOLUMES_AND_FILES = {name: {"enabled": name in {"ebs", "efs"}} for name in SERVICES}
 READ = "aws_ebs_volume_read_bytes_per_second"
 VOLUMES = 300
@@ -140,7 +140,7 @@ def nothing_lost(over: Line, taken: Taken) -> None:
 
 async def test_a_throttle_of_minutes_leaves_no_hole(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every API throttled for six minutes, over 300 volumes: values stay, metrics say so, then all of it is taken."""
-    limits = {**LIMITS, "deadline": "3s", "aws_concurrency": 2}
+    limits = {**LIMITS, "deadline": "6s", "aws_concurrency": 2}
     world, config = crowd(), config_of(limits=limits, services=VOLUMES_AND_FILES)
     async with line(monkeypatch, world=world, config=config) as over:
         taken = Taken([world])
@@ -221,7 +221,7 @@ async def test_regions_that_hang_cost_the_others_nothing(monkeypatch: pytest.Mon
 
 async def test_a_describe_that_hangs_holds_no_values(monkeypatch: pytest.MonkeyPatch) -> None:
     """All of EC2 hangs: in the same passes EBS's values from CloudWatch go on, and EFS is whole."""
-    config = config_of(limits={**LIMITS, "deadline": "3s"}, services=VOLUMES_AND_FILES)
+    config = config_of(limits={**LIMITS, **limits_for("hang")}, services=VOLUMES_AND_FILES)
     async with line(monkeypatch, config=config) as over:
         await over.run(T)
         newest = over.own("storage_exporter_newest_datapoint_timestamp_seconds", aws_service="ebs")
@@ -266,7 +266,7 @@ async def test_a_reload_lets_the_old_engine_go(monkeypatch: pytest.MonkeyPatch, 
             del engine
             assert (await over.reload())[0] == 200
             await over.until(lambda state: state == "healthy\n", "/-/healthy")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while any(each() is not None for each in gone):
                 await asyncio.sleep(0.2)
                 gc.collect()
@@ -274,7 +274,7 @@ async def test_a_reload_lets_the_old_engine_go(monkeypatch: pytest.MonkeyPatch, 
 
 async def test_a_reload_while_one_describe_fails_keeps_facts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The new engine's first pass cannot read DescribeVolumes: what the old one knew stands in for it."""
-    async with running(monkeypatch, tmp_path) as over:
+    async with running(monkeypatch, tmp_path, deadline="5s") as over:
         await over.until(lambda state: state == "ready\n", "/-/ready")
         await over.until(has("aws_ebs_volume_size_bytes", READ))
         over.server.faults.add("throttle-400", service="ec2", operation="DescribeVolumes")

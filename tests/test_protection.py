@@ -12,7 +12,7 @@ from exporter.services.base import Wishes
 from exporter.services.neighbours import Neighbours
 from exporter.services.protection import GONE, Protection, key_arn
 from exporter.services.reader import Reader
-from tests.harness import Line, T, config_of, line
+from tests.harness import Line, T, config_of, limits_for, line
 
 KMS = ("kms", "DescribeKey")
 ONLY = {
@@ -22,7 +22,6 @@ ONLY = {
         **{name: {"enabled": False} for name in ("s3", "elasticache")},
     }
 }
-SHORT = {"limits": {"deadline": "3s", "pass_deadline": "20s"}}
 
 
 def made(over: Line, operation: str) -> int:
@@ -35,7 +34,7 @@ def volume(over: Line, name: str) -> str:
 
 async def test_the_keys_of_what_is_there_and_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
     """One question a key, whatever the number of things it encrypts; each thing is joined to its key."""
-    async with line(monkeypatch, config=config_of(**SHORT, **ONLY)) as over:
+    async with line(monkeypatch, config=config_of(limits=limits_for(), **ONLY)) as over:
         feeds = await over.run(T)
         assert feeds["protection"].report.ok
         world = over.server.world
@@ -59,7 +58,7 @@ async def test_a_key_that_is_disabled_then_doomed_then_gone(monkeypatch: pytest.
     world = World(1, WorldClock(at=T))
     world.scenario("kms-disabled", T + 600)
     key = world.kms_key("alias/officeless-efs").key_id
-    async with line(monkeypatch, world=world, config=config_of(**SHORT, **ONLY)) as over:
+    async with line(monkeypatch, world=world, config=config_of(limits=limits_for(), **ONLY)) as over:
         for at, enabled, state, deletion in (
             (T, 1, "Enabled", None),
             (T + 900, 0, "Disabled", None),
@@ -74,7 +73,7 @@ async def test_a_key_that_is_disabled_then_doomed_then_gone(monkeypatch: pytest.
 
 async def test_backups_beside_what_they_protect(monkeypatch: pytest.MonkeyPatch) -> None:
     """0 where AWS Backup knows nothing of it; the last recovery point's time; bad ends of a day, by resource."""
-    async with line(monkeypatch, config=config_of(**SHORT, **ONLY)) as over:
+    async with line(monkeypatch, config=config_of(limits=limits_for(), **ONLY)) as over:
         await over.run(T)
         good, bad, none = (volume(over, name) for name in ("data-postgres-0", "data-mongodb-0", "orphan"))
         assert over.value("aws_ebs_volume_backup_protected", volume_id=good) == 1
@@ -101,8 +100,7 @@ async def test_each_operation_fails_alone(kind: str, operation: str, monkeypatch
         "ListProtectedResources": ("aws_ebs_volume_backup_protected", "aws_ebs_volume_last_backup_timestamp_seconds"),
         "ListBackupJobs": ("aws_backup_failed_jobs", "aws_ebs_volume_failed_backup_jobs"),
     }
-    short = {"limits": {"deadline": "1s", "pass_deadline": "20s"}}
-    async with line(monkeypatch, config=config_of(**short, **ONLY)) as over:
+    async with line(monkeypatch, config=config_of(limits=limits_for(kind), **ONLY)) as over:
         over.server.faults.add(kind, operation=operation, seconds=30)
         feeds = await over.run(T)
         assert set(feeds["protection"].report.failures) == {operation}

@@ -62,7 +62,7 @@ async def test_our_own_certificate_is_read_again_when_it_changes(authority: Auth
     async with serving(answer, ssl_context=context) as url, client_of(pushing(url, tls=tls)) as client:
         await client.post(BODY, "")
         under_way = asyncio.create_task(client.post(BODY, "held"))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await entered.wait()
         second = authority.issue("new")
         with logged() as log:

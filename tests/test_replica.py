@@ -77,7 +77,7 @@ async def watching(config: Config, environ: dict[str, str], folder: Path, own: S
 
         electing = asyncio.create_task(elector.run(lead))
         await cluster.settled(20)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await leading.wait()
         assert elector.valid()
         known = len(cluster.claims.volumes)

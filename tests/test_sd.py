@@ -102,7 +102,7 @@ async def test_a_failing_api_takes_no_address_away(monkeypatch: pytest.MonkeyPat
         over.server.faults.clear()
         over.file.write_text(over.file.read_text() + "services: {efs: {enabled: false}}\n")
         assert (await over.reload())[0] == 200
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while await targets(over):
                 await asyncio.sleep(0.05)
 

@@ -15,7 +15,7 @@ from tests.soak.verdict import checks, table
 async def test_a_short_soak_holds(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """One fault of CloudWatch and one of a describing API, with a reload: every check holds."""
     caplog.set_level(logging.CRITICAL, logger="aiohttp.server")
-    plan = Plan(seconds=30, speed=15, seed=3, kinds=("internal-error", "throttle-400"), settle=8)
+    plan = Plan(seconds=75, speed=6, seed=3, kinds=("internal-error", "throttle-400"), settle=20)
     said: list[str] = []
     told = await Soak(plan, tmp_path, said.append).run()
     held = {check.name: check for check in checks(told)}

@@ -15,7 +15,7 @@ from exporter.engine import Feed
 from exporter.model import Target
 from exporter.services.elasticache_facts import FAMILIES, OPERATIONS
 from exporter.services.registry import SERVICES
-from tests.harness import Line, Series, T, config_of, line
+from tests.harness import Line, Series, T, config_of, limits_for, line
 
 DAY = 86400
 OTHERS = {name: {"enabled": False} for name in SERVICES if name != "elasticache"}
@@ -41,9 +41,9 @@ COSTS: dict[str, tuple[str, ...]] = {
 KEPT = {"DescribeReplicationGroups": (f"{GROUP}last_snapshot",)}
 
 
-def configured(deadline: str = "3s", **sections: object) -> Config:
-    """ElastiCache alone, in no hurry to spare the API."""
-    given: dict[str, object] = {"limits": {"deadline": deadline, "pass_deadline": "20s", "describe_per_second": 1000}}
+def configured(kind: str = "", **sections: object) -> Config:
+    """ElastiCache alone, in no hurry to spare the API, where *kind* befalls calls."""
+    given: dict[str, object] = {"limits": {**limits_for(kind), "describe_per_second": 1000}}
     services = {**OTHERS, "elasticache": sections.pop("elasticache", {})}
     return config_of(**given, services=services, **sections)
 
@@ -112,7 +112,7 @@ async def test_an_operation_that_is_denied_costs_its_own_facts(operation: str, m
 @pytest.mark.parametrize("kind", ["throttle-400", "hang", "truncated", "denied"])
 async def test_what_is_known_stays_while_an_operation_fails(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """One operation after the other fails when it is due: its last good answer serves, nothing else is touched."""
-    async with caches(monkeypatch, configured("2s", elasticache=FACTS_ONLY)) as over:
+    async with caches(monkeypatch, configured(kind, elasticache=FACTS_ONLY)) as over:
         at = T
         for operation in OPERATIONS:
             await over.run(at)
@@ -275,7 +275,7 @@ async def test_pages_of_one_item_give_the_same(monkeypatch: pytest.MonkeyPatch) 
     async with caches(monkeypatch) as one:
         await one.run(T)
         good, calls = one.series(), len(one.server.calls)
-    async with caches(monkeypatch, configured("15s")) as over:
+    async with caches(monkeypatch, configured()) as over:
         over.server.faults.add("small-pages", size=1, service="elasticache")
         over.server.faults.add("small-pages", size=1, service="application-autoscaling")
         feeds = await over.run(T)
@@ -305,7 +305,7 @@ async def test_a_selection_by_tags_outlives_the_tags_operation(monkeypatch: pyte
 
 async def test_targets_wait_for_what_will_be_known(monkeypatch: pytest.MonkeyPatch) -> None:
     """While a listing hangs nothing is said of addresses; what may never be listed withholds nothing."""
-    async with caches(monkeypatch, configured(elasticache=FACTS_ONLY)) as over:
+    async with caches(monkeypatch, configured("hang", elasticache=FACTS_ONLY)) as over:
         over.server.faults.add("hang", operation="DescribeServerlessCaches", seconds=30)
         feeds = await over.run(T)
         assert targets(feeds) is None
@@ -356,7 +356,7 @@ async def test_a_node_that_falls_silent_is_told_from_the_others(monkeypatch: pyt
 
 async def test_levels_stand_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     """A sum over a family counts nothing twice: nodes, groups and shards have families of their own (pains.md 13)."""
-    config = configured("15s", elasticache={"tiers": ["essential", "standard", "on-request"]})
+    config = configured(elasticache={"tiers": ["essential", "standard", "on-request"]})
     async with caches(monkeypatch, config) as over:
         await over.run(T)
         cpu = "engine_cpu_utilization_ratio"

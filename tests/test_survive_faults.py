@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from exporter.config import Config
 from exporter.demo import World, WorldClock
 from exporter.services.registry import SERVICES
-from tests.harness import Line, T, config_of, line, log_lines
+from tests.harness import Line, T, config_of, limits_for, line, log_lines
 
 CALL_FAULTS = [
     "throttle-400",
@@ -24,11 +25,11 @@ CALL_FAULTS = [
     "hang",
 ]
 READ = "aws_ebs_volume_read_bytes_per_second"
-VOLUMES_AND_FILES = config_of(
-    limits={"deadline": "3s", "pass_deadline": "20s"},
-    services={name: {"enabled": name in {"ebs", "efs"}} for name in SERVICES},
-)
-"""The other services survive in files of their own."""
+
+
+def volumes_and_files(kind: str = "") -> Config:
+    """Without the other services, which survive in files of their own; *kind* befalls calls."""
+    return config_of(limits=limits_for(kind), services={name: {"enabled": name in {"ebs", "efs"}} for name in SERVICES})
 
 
 async def passes(over: Line, count: int, start: int = 0) -> None:
@@ -39,7 +40,7 @@ async def passes(over: Line, count: int, start: int = 0) -> None:
 @pytest.mark.parametrize("kind", CALL_FAULTS)
 async def test_describe_volumes_fails_alone(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever befalls DescribeVolumes, volumes stay as known, EFS is whole, and metrics name the operation."""
-    async with line(monkeypatch, config=VOLUMES_AND_FILES) as over:
+    async with line(monkeypatch, config=volumes_and_files(kind)) as over:
         await over.run(T)
         before, families = over.series(), over.names()
         over.server.faults.add(kind, service="ec2", operation="DescribeVolumes", seconds=30)
@@ -60,7 +61,7 @@ async def test_describe_volumes_fails_alone(kind: str, monkeypatch: pytest.Monke
 @pytest.mark.parametrize("kind", CALL_FAULTS)
 async def test_get_metric_data_fails_alone_and_leaves_no_hole(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """While GetMetricData fails facts go on; the first answer afterwards covers every period of the outage."""
-    async with line(monkeypatch, config=VOLUMES_AND_FILES) as over:
+    async with line(monkeypatch, config=volumes_and_files(kind)) as over:
         await over.run(T)
         over.server.clear_calls()
         over.server.faults.add(kind, service="cloudwatch", seconds=30)
@@ -91,7 +92,7 @@ def _volume(over: Line) -> str:
 
 async def test_a_denied_service_costs_the_other_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """A policy that lacks EFS: EBS is whole, EFS says nothing, each operation is named with its action, once."""
-    async with line(monkeypatch, config=VOLUMES_AND_FILES) as over:
+    async with line(monkeypatch, config=volumes_and_files()) as over:
         over.server.faults.add("denied", service="efs")
         with log_lines() as log:
             for number in range(3):
@@ -113,7 +114,7 @@ async def test_a_denied_service_costs_the_other_nothing(monkeypatch: pytest.Monk
 
 async def test_a_hang_of_one_operation_does_not_hold_the_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     """DescribeVolumeStatus that never answers costs its deadline once, and its own facts only."""
-    async with line(monkeypatch, config=VOLUMES_AND_FILES) as over:
+    async with line(monkeypatch, config=volumes_and_files("hang")) as over:
         over.server.faults.add("hang", service="ec2", operation="DescribeVolumeStatus", seconds=60)
         began = asyncio.get_running_loop().time()
         feeds = await over.run(T, only="ebs")
@@ -126,7 +127,7 @@ async def test_a_hang_of_one_operation_does_not_hold_the_pass(monkeypatch: pytes
 
 async def test_a_pass_that_is_cut_off_keeps_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
     """A pass that reaches its deadline is a failure; facts it had read by then are served."""
-    config = config_of(limits={"deadline": "6s", "pass_deadline": "6s"})
+    config = config_of(limits={"deadline": "10s", "pass_deadline": "10s"})
     async with line(monkeypatch, config=config) as over:
         over.server.faults.add("slow", service="cloudwatch", seconds=30)
         await over.run(T, only="ebs")
@@ -150,10 +151,10 @@ async def test_results_that_are_not_whole(
     kind: str, options: dict[str, Any], status: str, whole: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A result that is partial, failed or odd costs itself only, is counted by its status, and is asked again."""
-    async with line(monkeypatch, config=VOLUMES_AND_FILES) as right:
+    async with line(monkeypatch, config=volumes_and_files()) as right:
         await right.run(T, only="ebs")
         good = right.series()
-    async with line(monkeypatch, config=VOLUMES_AND_FILES) as over:
+    async with line(monkeypatch, config=volumes_and_files()) as over:
         over.server.faults.add(kind, service="cloudwatch", **options)
         feeds = await over.run(T, only="ebs")
         assert over.own("storage_exporter_aws_results_total", status=status) > 0
@@ -170,10 +171,10 @@ async def test_results_that_are_not_whole(
 
 async def test_pages_of_one_item_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every paginated call is read to its end: pages of three items tell what one page tells."""
-    async with line(monkeypatch, config=VOLUMES_AND_FILES) as one:
+    async with line(monkeypatch, config=volumes_and_files()) as one:
         await one.run(T)
         good = one.series()
-    async with line(monkeypatch, config=VOLUMES_AND_FILES) as over:
+    async with line(monkeypatch, config=volumes_and_files()) as over:
         over.server.faults.add("small-pages", size=3, service="ec2")
         over.server.faults.add("small-pages", size=1, service="efs")
         over.server.faults.add("small-pages", size=200, service="cloudwatch")
@@ -184,7 +185,7 @@ async def test_pages_of_one_item_give_the_same(monkeypatch: pytest.MonkeyPatch) 
 
 async def test_an_endless_page_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same NextToken for ever is an error of that operation, not a loop."""
-    async with line(monkeypatch, config=VOLUMES_AND_FILES) as over:
+    async with line(monkeypatch, config=volumes_and_files()) as over:
         over.server.faults.add("token-loop", service="ec2", operation="DescribeSnapshots")
         feeds = await over.run(T, only="ebs")
         assert set(feeds["ebs"].report.failures) == {"DescribeSnapshots"}
@@ -193,7 +194,7 @@ async def test_an_endless_page_ends(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_an_operation_aws_does_not_know_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """An operation a stand-in lacks is named and costs its own facts only."""
-    async with line(monkeypatch, config=VOLUMES_AND_FILES) as over:
+    async with line(monkeypatch, config=volumes_and_files()) as over:
         over.server.faults.add("unknown-operation", service="ec2", operation="DescribeVolumesModifications")
         feeds = await over.run(T, only="ebs")
         assert set(feeds["ebs"].report.failures) == {"DescribeVolumesModifications"}
@@ -212,7 +213,7 @@ async def test_an_empty_account_is_not_an_error(monkeypatch: pytest.MonkeyPatch)
 
 async def test_messages_of_cloudwatch_are_logged_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """What CloudWatch says about a request reaches the log with its code, and not every minute."""
-    async with line(monkeypatch, config=VOLUMES_AND_FILES) as over:
+    async with line(monkeypatch, config=volumes_and_files()) as over:
         over.server.faults.add("messages", service="cloudwatch", code="Truncated", value="too many metrics")
         with log_lines() as log:
             await passes(over, 3)
@@ -223,7 +224,7 @@ async def test_messages_of_cloudwatch_are_logged_once(monkeypatch: pytest.Monkey
 
 async def test_no_credentials_is_said_and_mended(monkeypatch: pytest.MonkeyPatch) -> None:
     """Refused credentials: no series, a failing job without an account; once they work the job has its account."""
-    async with line(monkeypatch, config=VOLUMES_AND_FILES) as over:
+    async with line(monkeypatch, config=volumes_and_files()) as over:
         over.server.faults.add("expired", service="sts")
         feeds = await over.run(T)
         assert "GetCallerIdentity" in feeds["ebs"].report.failures

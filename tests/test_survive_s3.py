@@ -12,7 +12,7 @@ from exporter.demo import World, WorldClock
 from exporter.demo.buckets import MetricsConfiguration
 from exporter.services.reader import MOST_SPREAD
 from exporter.services.s3_rows import ROWS
-from tests.harness import Line, Series, T, config_of, line
+from tests.harness import Line, Series, T, config_of, limits_for, line
 
 HOUR = 3600
 QUARTER = 900
@@ -39,9 +39,9 @@ MEASURED = {row.family.name for row in ROWS}
 CALL_FAULTS = ["throttle-503", "error-500", "denied", "cut", "truncated", "malformed", "empty-body", "hang"]
 
 
-def brisk(**sections: Any) -> Config:
-    """Calls are given up soon, so that what hangs costs a test little, as fast as can be; CloudWatch is not asked."""
-    limits = {"deadline": "3s", "pass_deadline": "60s", "describe_per_second": 1000}
+def brisk(kind: str = "", **sections: Any) -> Config:
+    """As fast as can be, where *kind* befalls calls; CloudWatch is not asked."""
+    limits = {**limits_for(kind), "describe_per_second": 1000}
     return config_of(limits=limits, services={"s3": {"tiers": [], **sections.pop("s3", {})}}, **sections)
 
 
@@ -89,7 +89,7 @@ async def test_a_denied_operation_costs_its_own_facts(operation: str, monkeypatc
 async def test_what_was_known_stays(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever befalls an operation later, what it told before stays; it fails alone and is named."""
     failing = {"ListBuckets", "GetBucketVersioning"}
-    async with line(monkeypatch, config=brisk()) as over:
+    async with line(monkeypatch, config=brisk(kind)) as over:
         await over.run(T, only="s3")
         before = facts(over)
         for operation in failing:
@@ -146,7 +146,7 @@ async def test_one_bucket_that_refuses_costs_itself(monkeypatch: pytest.MonkeyPa
 
 async def test_buckets_come_and_go(monkeypatch: pytest.MonkeyPatch) -> None:
     """A new bucket is whole at the next listing; of a deleted one nothing is left, and its loss is no failure."""
-    async with line(monkeypatch, config=brisk()) as over:
+    async with line(monkeypatch, config=brisk("hang")) as over:
         world = over.server.world
         await over.run(T, only="s3")
         before = over.names()["aws_s3_bucket_info"]

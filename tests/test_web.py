@@ -138,7 +138,7 @@ async def test_a_page_being_sent_stays_what_it_was() -> None:
         await reader.readuntil(b"\r\n\r\n")
         first = await reader.read(1000)
         world.page = await render(snapshot(1))
-        quick = await asyncio.wait_for(served.get(), 5)
+        quick = await asyncio.wait_for(served.get(), 60)
         assert quick.text.count("\naws_thing_bytes{") == 1
         rest = await reader.read()
         writer.close()

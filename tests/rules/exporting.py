@@ -86,10 +86,15 @@ class Exporter:
         return (exposition.plain(shown) + own).decode()
 
     async def sent(self) -> None:
-        """Return when nothing waits to be pushed."""
+        """
+        Return when nothing waits to be pushed.
+
+        A new pod looks back over hours of which the receiver has most, and refuses them one by one: on a busy machine
+        that takes minutes.
+        """
         if not self._pushes:
             return
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(600):
             while True:
                 async with self._session.get(self.url) as answer:
                     if "nothing waits" in await answer.text():

@@ -23,7 +23,7 @@ Seconds by which a turn is late, as timers are: so much after it that the next o
 _LOOK = 0.002
 """Real seconds between two looks at whether everybody rests."""
 
-_PATIENCE = 60.0
+_PATIENCE = 300.0
 """Real seconds within which everybody must rest again."""
 
 

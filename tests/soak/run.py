@@ -38,7 +38,7 @@ TROUBLED = ("node-loss", "cloudwatch-late", "volume-stalled", "volume-lifecycle"
 CONFIG = """
 web: {{listen: '127.0.0.1:0'}}
 log: {{level: info}}
-limits: {{deadline: 2s, pass_deadline: 4s, describe_per_second: 200, get_metric_data_per_second: 100}}
+limits: {{deadline: {call}s, pass_deadline: {whole}s, describe_per_second: 200, get_metric_data_per_second: 100}}
 scopes:
   - regions: [{first}, {second}]
   - {{regions: [{second}], roles: [{{arn: '{role}', external_id: {external}}}]}}
@@ -185,8 +185,15 @@ class Soak:
             self.told.log.append(line.decode("utf-8", "replace").rstrip())
 
     def _configure(self, *tags: str, more: str = "") -> None:
+        whole = max(4, int(self._plan.a_pass))
         text = CONFIG.format(
-            first=REGION, second=SECOND_REGION, role=SECOND_ROLE, external=EXTERNAL_ID, tags=", ".join(tags)
+            call=whole // 2,
+            whole=whole,
+            first=REGION,
+            second=SECOND_REGION,
+            role=SECOND_ROLE,
+            external=EXTERNAL_ID,
+            tags=", ".join(tags),
         )
         self._file.write_text(text + more)
 
