@@ -43,10 +43,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_collection_finish() -> None:
     """
     Take what is there before the first test out of the search for garbage: six thousand tests are some million objects,
-    and looking through them again and again takes a sixth of the CPU.
+    and looking through them again and again takes a sixth of the CPU; so is looking as often as a small program does.
     """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 @pytest.hookimpl(wrapper=True)

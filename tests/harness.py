@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import os
 from collections import Counter
@@ -33,6 +34,12 @@ Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 def parsed(text: str) -> Series:
     """Name and labels → value, by prometheus_client's own parser."""
+    return dict(_parsed(text))
+
+
+@functools.lru_cache(maxsize=4)
+def _parsed(text: str) -> Series:
+    """Of a page that many ask of one after the other; to read it is much of what a test costs."""
     return {
         (sample.name, frozenset(sample.labels.items())): sample.value
         for family in text_string_to_metric_families(text)

@@ -396,13 +396,19 @@ def _fold(data: list[Datum], stat: str) -> float | None:
     """One statistic over the raw datapoints of a period."""
     if stat.startswith("p"):
         return percentile(data, stat)
-    total, count = sum(item.total for item in data), sum(item.count for item in data)
-    lows = [item.low for item in data if item.low is not None]
-    highs = [item.high for item in data if item.high is not None]
-    return {
-        "Sum": total,
-        "SampleCount": count,
-        "Average": total / count if count else None,
-        "Minimum": min(lows, default=None),
-        "Maximum": max(highs, default=None),
-    }.get(stat)
+    fold = _FOLDS.get(stat)
+    return fold(data) if fold is not None else None
+
+
+def _average(data: list[Datum]) -> float | None:
+    count = sum(item.count for item in data)
+    return sum(item.total for item in data) / count if count else None
+
+
+_FOLDS: dict[str, Callable[[list[Datum]], float | None]] = {
+    "Sum": lambda data: sum(item.total for item in data),
+    "SampleCount": lambda data: sum(item.count for item in data),
+    "Average": _average,
+    "Minimum": lambda data: min((item.low for item in data if item.low is not None), default=None),
+    "Maximum": lambda data: max((item.high for item in data if item.high is not None), default=None),
+}
