@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 import pytest
@@ -21,13 +22,18 @@ def test_every_test_has_its_place(names: list[str], workers: int) -> None:
 
 
 def test_each_worker_begins_with_a_long_one() -> None:
-    """Of equal parts, as they are handed out; the rest stays in its order."""
-    names = [*(f"tests/test_x.py::test_{number}" for number in range(100)), *LONG]
-    found = ordered(names, 4)
-    for worker in range(4):
-        part = [names[index] for index in found[27 * worker : 27 * worker + 27]]
-        assert part[:2] == [LONG[worker], LONG[worker + 4]]
-        assert part[2:] == sorted(part[2:], key=names.index)
+    """Of equal parts, as they are handed out; the rest of a file stays together and in its order."""
+    files = [f"tests/test_{letter}.py" for letter in "abcdefghijk"]
+    names = [*(f"{file}::test_{number}" for file in files for number in range(9)), *LONG]
+    found = ordered(names, 3)
+    for worker in range(3):
+        part = [names[index] for index in found[36 * worker : 36 * worker + 36]]
+        assert part[:3] == [LONG[worker], LONG[worker + 3], LONG[worker + 6]]
+    rest = [name for name in (names[index] for index in found) if name not in LONG]
+    assert [name for name, _ in itertools.groupby(rest, lambda name: name.partition("::")[0])] != files
+    for file in files:
+        first = rest.index(f"{file}::test_0")
+        assert rest[first : first + 9] == [f"{file}::test_{number}" for number in range(9)]
 
 
 @pytest.mark.parametrize("name", LONG)

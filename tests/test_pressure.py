@@ -140,7 +140,7 @@ def nothing_lost(over: Line, taken: Taken) -> None:
 
 async def test_a_throttle_of_minutes_leaves_no_hole(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every API throttled for six minutes, over 300 volumes: values stay, metrics say so, then all of it is taken."""
-    limits = {**LIMITS, "deadline": "6s", "aws_concurrency": 2}
+    limits = {**LIMITS, **limits_for("throttle"), "aws_concurrency": 2}
     world, config = crowd(), config_of(limits=limits, services=VOLUMES_AND_FILES)
     async with line(monkeypatch, world=world, config=config) as over:
         taken = Taken([world])
@@ -169,7 +169,7 @@ async def test_a_throttle_of_minutes_leaves_no_hole(monkeypatch: pytest.MonkeyPa
 async def test_a_flood_of_resets_leaves_no_hole(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every connection reset for three passes: an error with a word of its own, nothing lost, well at the next pass."""
     main = World(1, WorldClock(at=T))
-    config = config_of(limits=LIMITS, services=VOLUMES_AND_FILES)
+    config = config_of(limits={**LIMITS, "deadline": "5s"}, services=VOLUMES_AND_FILES)
     async with fronted(monkeypatch, config, main) as (over, before):
         taken = Taken([main])
         await over.run(T)
