@@ -68,7 +68,7 @@ class Sandbox:
         try:
             return self.process.wait(self.container.grace)
         except subprocess.TimeoutExpired:
-            self.process.kill()
+            _kill(self.process)
             return -9
 
 
@@ -101,7 +101,23 @@ def started(container: Container, environment: Path, folder: Path) -> Iterator[S
         until("the container runs", runs)
         yield Sandbox(container, process, found[0], log)
     finally:
-        process.kill()  # and with it, by --kill-child, whatever still runs in there
+        _kill(process)
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """
+    End what *process* (unshare) has begun, and it.
+
+    What became another user is no longer killed with its parent (prctl(2), PR_SET_PDEATHSIG), so --kill-child does not
+    do it; with process 1 of the namespace everything in there ends.
+    """
+    with contextlib.suppress(OSError):
+        for child in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
+            os.kill(int(child), signal.SIGKILL)
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
         process.wait()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 
 import pytest
@@ -39,3 +40,5 @@ async def test_what_the_pod_may_write_is_the_manifests_to_say(tmp_path: Path) ->
         await pod.probe("startupProbe")
         with pytest.raises(AssertionError, match="the root is mounted"):
             await asyncio.to_thread(places, pod)
+    with pytest.raises(ProcessLookupError):  # it does not go on without a sandbox
+        os.kill(pod.sandbox.pid, 0)
