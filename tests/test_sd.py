@@ -144,9 +144,9 @@ def _start(command: list[str], log: Path) -> subprocess.Popen[bytes]:
 
 
 def _discovered(url: str, count: int) -> list[dict[str, Any]]:
-    """The active targets, once there are so many; gives up after half a minute."""
+    """The active targets, once there are so many; gives up after two minutes."""
     found: list[dict[str, Any]] = []
-    for _ in range(150):
+    for _ in range(600):
         with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=5) as answer:
             found = json.load(answer)["data"]["activeTargets"]
             if len(found) >= count:
